@@ -1,0 +1,1 @@
+"""Bulk operations for the Danish accounting service Billy: true, once and undoable."""

@@ -1,0 +1,181 @@
+"""Where things are and whose books they belong to: environment variables, folders, `organizations.yaml`.
+
+Every other room may import this one; it imports none of them. Tokens are read from the environment at the moment of
+use and are never stored in a value that is printed, logged or saved.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import yaml
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_API_URL = "https://api.billysbilling.com/v2"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the text says which one and what to do."""
+
+
+class Organization(BaseModel):
+    """One company in Billy, as `organizations.yaml` describes it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Slug
+    token_variable: str = "BILLY_ACCESS_TOKEN"  # noqa: S105 - the name of a variable, not a token
+    requests_per_second: float | None = Field(default=None, gt=0, le=1000)
+    billy_organization_id: str | None = None
+    """Pins Billy's id of the company (rule B2); otherwise it is recorded at first use."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Job options this organization's jobs start from."""
+    policy: dict[str, Any] = Field(default_factory=dict)
+    """What options beside a file may not exceed (rule B25): a maximum for a number, a list of allowed values else."""
+
+
+class _OrganizationsFile(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    organizations: list[Organization]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says. Folders are absolute; `database_url` is None for the embedded PostgreSQL."""
+
+    data_dir: Path
+    api_url: str = DEFAULT_API_URL
+    database_url: str | None = field(default=None, repr=False)
+    requests_per_second: float = 5.0
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read `BILLY_*` from the environment, then from a `.env` beside `dagster.yaml` (which never overrides).
+
+        Raises:
+            SettingsError: a value cannot be used.
+        """
+        if environ is None:
+            dotenv = {k: v for k, v in dotenv_values(PROJECT_ROOT / ".env").items() if v is not None}
+            environ = {**dotenv, **os.environ}
+        rate_text = environ.get("BILLY_REQUESTS_PER_SECOND") or "5"
+        try:
+            rate = float(rate_text)
+        except ValueError:
+            rate = 0.0
+        if not 0 < rate <= 1000:
+            raise SettingsError(f"BILLY_REQUESTS_PER_SECOND is {rate_text!r}; it must be a number above 0, at most 1000.")
+        data_dir = environ.get("BILLY_DATA_DIR") or str(PROJECT_ROOT / "data")
+        return cls(
+            data_dir=Path(data_dir).expanduser().absolute(),
+            api_url=checked_api_url(environ.get("BILLY_API_URL") or DEFAULT_API_URL),
+            database_url=environ.get("BILLY_DATABASE_URL") or None,
+            requests_per_second=rate,
+            environ=dict(environ),
+        )
+
+    @property
+    def uploads_dir(self) -> Path:
+        return self.data_dir / "uploads"
+
+    @property
+    def jobs_dir(self) -> Path:
+        return self.data_dir / "jobs"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.data_dir / "dagster"
+
+    @property
+    def run_dir(self) -> Path:
+        """Run-time state of `billy up`: `up.json`, logs of the processes."""
+        return self.data_dir / "run"
+
+    @property
+    def postgres_dir(self) -> Path:
+        return self.data_dir / "postgres"
+
+    def organizations(self) -> dict[str, Organization]:
+        """The organizations by name; `default` (token in BILLY_ACCESS_TOKEN) where there is no `organizations.yaml`.
+
+        Raises:
+            SettingsError: the file cannot be read as such.
+        """
+        path = self.data_dir / "organizations.yaml"
+        if not path.exists():
+            return {"default": Organization(name="default")}
+        try:
+            parsed = _OrganizationsFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+        except (OSError, yaml.YAMLError, ValidationError) as error:
+            raise SettingsError(f"{path} cannot be used: {error}") from error
+        names = [organization.name for organization in parsed.organizations]
+        if duplicates := sorted({name for name in names if names.count(name) > 1}):
+            raise SettingsError(f"{path} names an organization twice: {', '.join(duplicates)}.")
+        return {organization.name: organization for organization in parsed.organizations}
+
+    def organization(self, name: str) -> Organization:
+        """One organization by its name.
+
+        Raises:
+            SettingsError: there is none of that name.
+        """
+        known = self.organizations()
+        if name not in known:
+            raise SettingsError(
+                f"There is no organization {name!r}. Known: {', '.join(sorted(known)) or 'none'}. "
+                f"Organizations are listed in {self.data_dir / 'organizations.yaml'}."
+            )
+        return known[name]
+
+    def token(self, organization: Organization) -> str:
+        """The organization's access token.
+
+        Raises:
+            SettingsError: the variable is not set.
+        """
+        token = (self.environ.get(organization.token_variable) or "").strip()
+        if not token:
+            raise SettingsError(
+                f"No access token for organization {organization.name!r}: set the variable {organization.token_variable} "
+                "(in the shell or in .env). A token is made in Billy under Settings, Access tokens."
+            )
+        if not re.fullmatch(r"[\x21-\x7e]+", token):
+            raise SettingsError(f"{organization.token_variable} holds blanks or signs that no access token has.")
+        return token
+
+    def rate_ceiling(self, organization: Organization) -> float:
+        """Requests a second this organization's token may use at most."""
+        return organization.requests_per_second or self.requests_per_second
+
+
+def checked_api_url(url: str) -> str:
+    """The API base without a trailing slash; https only, loopback excepted (rule B25).
+
+    Raises:
+        SettingsError: another scheme, or no host.
+    """
+    parts = urlsplit(url)
+    if not parts.hostname or parts.scheme not in ("http", "https"):
+        raise SettingsError(f"BILLY_API_URL is {url!r}; it must look like {DEFAULT_API_URL}.")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise SettingsError(f"BILLY_API_URL is {url!r}: tokens travel over https only (http is for this machine's own).")
+    if parts.username or parts.query or parts.fragment:
+        raise SettingsError("BILLY_API_URL must hold neither a user name nor a query.")
+    return url.rstrip("/")
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the URL's host is this machine."""
+    return urlsplit(url).hostname in LOOPBACK
