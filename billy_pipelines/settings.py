@@ -76,7 +76,9 @@ class Settings:
         except ValueError:
             rate = 0.0
         if not 0 < rate <= 1000:
-            raise SettingsError(f"BILLY_REQUESTS_PER_SECOND is {rate_text!r}; it must be a number above 0, at most 1000.")
+            raise SettingsError(
+                f"BILLY_REQUESTS_PER_SECOND is {rate_text!r}; it must be a number above 0, at most 1000."
+            )
         data_dir = environ.get("BILLY_DATA_DIR") or str(PROJECT_ROOT / "data")
         return cls(
             data_dir=Path(data_dir).expanduser().absolute(),
@@ -148,8 +150,9 @@ class Settings:
         token = (self.environ.get(organization.token_variable) or "").strip()
         if not token:
             raise SettingsError(
-                f"No access token for organization {organization.name!r}: set the variable {organization.token_variable} "
-                "(in the shell or in .env). A token is made in Billy under Settings, Access tokens."
+                f"No access token for organization {organization.name!r}: set the variable "
+                f"{organization.token_variable} (in the shell or in .env). "
+                "A token is made in Billy under Settings, Access tokens."
             )
         if not re.fullmatch(r"[\x21-\x7e]+", token):
             raise SettingsError(f"{organization.token_variable} holds blanks or signs that no access token has.")
@@ -170,7 +173,9 @@ def checked_api_url(url: str) -> str:
     if not parts.hostname or parts.scheme not in ("http", "https"):
         raise SettingsError(f"BILLY_API_URL is {url!r}; it must look like {DEFAULT_API_URL}.")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        raise SettingsError(f"BILLY_API_URL is {url!r}: tokens travel over https only (http is for this machine's own).")
+        raise SettingsError(
+            f"BILLY_API_URL is {url!r}: tokens travel over https only (http is for this machine's own)."
+        )
     if parts.username or parts.query or parts.fragment:
         raise SettingsError("BILLY_API_URL must hold neither a user name nor a query.")
     return url.rstrip("/")

@@ -1,0 +1,27 @@
+"""A local server that imitates Billy API v2: for the demo, for tests and for trying things out.
+
+It holds contacts, contactPersons and one organization per token in memory, answers in Billy's shapes and can be told
+to be slow, to limit, to fail and to lie in the ways a real service does. It imports nothing else of billy_pipelines.
+What is a fact about Billy is marked (documented), (observed) or (unverified) where it is imitated; what nobody knows is
+a switch or marked "our choice".
+"""
+
+from .app import create_app
+from .ledger import Change, RequestEntry
+from .made_up import made_up_contacts
+from .server import SandboxServer, serve
+from .state import OrganizationSeed, Sandbox
+from .switches import Fault, Switches
+
+__all__ = [
+    "Change",
+    "Fault",
+    "OrganizationSeed",
+    "RequestEntry",
+    "Sandbox",
+    "SandboxServer",
+    "Switches",
+    "create_app",
+    "made_up_contacts",
+    "serve",
+]

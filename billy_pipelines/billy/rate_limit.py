@@ -1,0 +1,76 @@
+"""Permits to send: handed out one by one here, reserved in small groups from the budget all processes share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+LOOK_AHEAD_SECONDS = 0.25
+"""How far ahead permits are reserved: long enough to save round trips, short enough that few are lost at an end."""
+MOST_AT_ONCE = 50
+
+
+class Granted(Protocol):
+    """Permits granted: seconds to wait for the first, seconds between them."""
+
+    @property
+    def wait(self) -> float: ...
+    @property
+    def interval(self) -> float: ...
+
+
+class Budget(Protocol):
+    """The shared budget of one token. Both methods may block."""
+
+    def reserve(self, permits: int) -> Granted: ...
+    def push_back(self, seconds: float) -> None: ...
+
+
+class Offload(Protocol):
+    """Runs a blocking function off the event loop."""
+
+    def __call__(self, function: Callable[[], T], /) -> Awaitable[T]: ...
+
+
+class RateLimiter:
+    """Waits until this process may send its next request."""
+
+    def __init__(self, budget: Budget, offload: Offload) -> None:
+        self._budget = budget
+        self._offload = offload
+        self._slots: deque[float] = deque()
+        self._interval = 1.0
+        self._generation = 0
+        self._mutex = asyncio.Lock()
+
+    async def acquire(self) -> None:
+        """Return when one request may leave."""
+        loop = asyncio.get_running_loop()
+        while True:
+            async with self._mutex:
+                generation = self._generation
+                if not self._slots:
+                    await self._reserve()
+                slot = self._slots.popleft()
+            delay = slot - loop.time()
+            if delay > 0:
+                await asyncio.sleep(delay)
+            if generation == self._generation:
+                return
+            # A refusal came while this one waited: its permit belongs to the time before, take a new one.
+
+    async def push_back(self, seconds: float) -> None:
+        """Billy refused for its limit: forget the permits in hand and slow everybody down."""
+        self._generation += 1
+        self._slots.clear()
+        await self._offload(lambda: self._budget.push_back(seconds))
+
+    async def _reserve(self) -> None:
+        permits = max(1, min(MOST_AT_ONCE, int(LOOK_AHEAD_SECONDS / self._interval)))
+        granted = await self._offload(lambda: self._budget.reserve(permits))
+        first = asyncio.get_running_loop().time() + granted.wait
+        self._interval = granted.interval
+        self._slots.extend(first + number * granted.interval for number in range(permits))

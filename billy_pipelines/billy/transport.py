@@ -1,0 +1,101 @@
+"""The one module that imports httpx: requests out, answers in, failures sorted by whether they can have reached Billy.
+
+One httpx client with 50 requests in flight reached 92 requests/s against a 150 ms server, ten with five each 277/s:
+its connection pool is the limit. So requests are spread over several clients behind this one object.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+CONNECT_SECONDS = 10.0
+ANSWER_SECONDS = 30.0
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+Json = dict[str, Any]
+Query = Mapping[str, str | int]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer: `body` is the decoded JSON object, or None when it was not one."""
+
+    status: int
+    body: Json | None
+    retry_after: str | None
+    date: str | None
+
+
+class TransportFailed(Exception):
+    """No answer. `reached` tells whether the request can have reached Billy, `timed_out` whether it may be at work."""
+
+    def __init__(self, message: str, *, reached: bool, timed_out: bool = False) -> None:
+        super().__init__(message)
+        self.reached = reached
+        self.timed_out = timed_out
+
+
+class Transport:
+    """Sends requests to one API base with one token. Redirects are never followed (rule B25)."""
+
+    def __init__(self, api_url: str, token: str, *, clients: int = 10, answer_seconds: float = ANSWER_SECONDS) -> None:
+        limits = httpx.Limits(max_connections=10, max_keepalive_connections=10, keepalive_expiry=20)
+        timeout = httpx.Timeout(answer_seconds, connect=CONNECT_SECONDS, pool=None)
+        headers = {"X-Access-Token": token, "Accept": "application/json", "User-Agent": "billy-pipelines"}
+        self._clients = [
+            httpx.AsyncClient(
+                base_url=api_url,
+                headers=headers,
+                limits=limits,
+                timeout=timeout,
+                follow_redirects=False,
+                trust_env=urlsplit(api_url).hostname not in _LOOPBACK,
+            )
+            for _ in range(clients)
+        ]
+        self._turn = itertools.cycle(self._clients)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for client in self._clients:
+            await client.aclose()
+
+    async def request(self, method: str, path: str, *, query: Query | None = None, body: Json | None = None) -> Answer:
+        """One request, one answer of whatever status.
+
+        Raises:
+            TransportFailed: no complete answer came.
+        """
+        content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+        headers = None if content is None else {"Content-Type": "application/json"}
+        try:
+            response = await next(self._turn).request(
+                method, path, params=dict(query) if query else None, content=content, headers=headers
+            )
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
+            raise TransportFailed(f"no connection to Billy ({error or type(error).__name__})", reached=False) from error
+        except httpx.TimeoutException as error:
+            raise TransportFailed("Billy did not answer in time", reached=True, timed_out=True) from error
+        except httpx.HTTPError as error:
+            raise TransportFailed(f"the connection broke ({error or type(error).__name__})", reached=True) from error
+        return Answer(
+            status=response.status_code,
+            body=_json_object(response),
+            retry_after=response.headers.get("Retry-After"),
+            date=response.headers.get("Date"),
+        )
+
+
+def _json_object(response: httpx.Response) -> Json | None:
+    try:
+        decoded = response.json()
+    except ValueError:  # covers malformed JSON and undecodable bytes
+        return None
+    return decoded if isinstance(decoded, dict) else None

@@ -1,0 +1,311 @@
+"""A job's two steps that talk to Billy: the plan and the sync, with the lease, the rate and the journal around them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from billy_pipelines.billy.client import BillyClient, open_client
+from billy_pipelines.billy.errors import BillyError, NotFound, TokenRefused
+from billy_pipelines.billy.rate_limit import RateLimiter
+from billy_pipelines.bulk.books import check_books
+from billy_pipelines.bulk.context import JobContext
+from billy_pipelines.bulk.group_commit import DatabaseThread, GroupCommit, JournalGone
+from billy_pipelines.bulk.matching import Register
+from billy_pipelines.bulk.options import gate_limit
+from billy_pipelines.bulk.planning import Planner
+from billy_pipelines.bulk.progress import Progress
+from billy_pipelines.bulk.settling import settle_creates
+from billy_pipelines.bulk.sync import MOST_ATTEMPTS, Halted, Sync, Timing
+from billy_pipelines.bulk.verdicts import (
+    CREATE,
+    DECIDED_BY_PLAN,
+    IN_DOUBT,
+    OPEN,
+    PLANNED,
+    UPDATE,
+    VALID,
+    Verdict,
+)
+from billy_pipelines.database.jobs import update_job
+from billy_pipelines.database.journal import Item, Outcome
+from billy_pipelines.database.locks import Lease, LeaseLost
+from billy_pipelines.database.rate import RateRow
+from billy_pipelines.schemas.codes import sentence
+
+LEASE_CHECK_SECONDS = 1.0
+LEASE_PATIENCE_SECONDS = 30.0
+WRITER_POLL_SECONDS = 0.5
+
+
+class Stopped(Exception):
+    """The stop event was set; what was in flight is written down."""
+
+
+@dataclass
+class Execution:
+    """One process's work on one job. The plan's records stay here for the sync that follows in the same process."""
+
+    job: JobContext
+    lease: Lease
+    progress: Progress
+    timing: Timing = field(default_factory=Timing)
+    records: dict[int, Any] = field(default_factory=dict)
+    listed_at: float = 0.0
+    planned_here: bool = False
+    gate_open: bool = True
+
+    # -- the plan --------------------------------------------------------------------------------------------------
+
+    async def plan(self, stop: asyncio.Event) -> None:
+        """Take the right to write, check whose books these are, list Billy, settle what is in doubt, plan what is open.
+
+        Raises:
+            Halted: the job cannot go on (its code says why).
+            Stopped: the stop event was set.
+        """
+        self.progress.phase = "planning"
+        await self._take_writer(stop)
+        async with self._talk() as (client, thread):
+            await self._unless_stopped(stop, self._plan(client, thread))
+        self.planned_here = True
+
+    async def _plan(self, client: BillyClient, thread: DatabaseThread) -> None:
+        company = await check_books(self.job, client, thread.run)
+        await thread.run(lambda: self._note(f"books of {company}"))
+        await self._settle_and_plan(client, thread)
+
+    async def _settle_and_plan(self, client: BillyClient, thread: DatabaseThread) -> None:
+        """One fresh, complete listing; rows in doubt are settled against it, then open rows planned against it."""
+        journal = self.job.journal
+        doubtful = await thread.run(lambda: journal.items(IN_DOUBT))
+        self.listed_at = time.monotonic()
+        records = await self.job.resource.read_all(client)
+        # What this job has made is no longer "there already": its other rows were judged against it in the first plan.
+        ours = await thread.run(journal.claimed_ids)
+        if doubtful:
+            await self._settle(client, thread, doubtful, records, ours)
+        register = self._register(record for record in records if record.id not in ours)
+        self.progress.requests, self.progress.limited = client.requests, client.limited
+        statuses = await thread.run(journal.counts)
+        nothing_sent = not any(statuses.get(s) for s in (Verdict.CREATED, Verdict.UPDATED, Verdict.FAILED, *IN_DOUBT))
+        wanted = (*OPEN, *DECIDED_BY_PLAN) if nothing_sent else OPEN
+        items = [item for item in await thread.run(lambda: journal.items(wanted)) if item.item_data is not None]
+        planner = Planner(self.job.resource, self.job.options, register)
+        for item in items:
+            match = planner.match(item.item_data or {})
+            if match.record is not None and not self.job.resource.is_complete(item.item_data or {}, match.record):
+                record = await self.job.resource.read_one(client, match.record.id)
+                match = type(match)(record, match.key)
+            planner.add(item, match)
+        plan = planner.plan
+        await thread.run(lambda: journal.plan(plan.items))
+        self.records = plan.records
+        await self._summarize(thread)
+
+    def _register(self, records: Iterable[Any]) -> Register[Any]:
+        try:
+            return Register(self.job.resource, records, self.job.options.match_on)
+        except ValueError as error:
+            raise Halted("bad_option", str(error)) from error
+
+    async def _summarize(self, thread: DatabaseThread) -> None:
+        """Counts and the gate (B21), over all rejections so far, before the first write."""
+        journal = self.job.journal
+        statuses = await thread.run(journal.counts)
+        self.progress.statuses.clear()
+        self.progress.statuses.update(statuses)
+        self.progress.total = max(self.progress.total, sum(statuses.values()))
+        actions = [item.action for item in await thread.run(lambda: journal.items([PLANNED]))]
+        planned = {"create": actions.count(CREATE), "update": actions.count(UPDATE), "archive": 0, "delete": 0}
+        self.progress.to_send = len(actions)
+        options = self.job.options
+        rejected = statuses.get(Verdict.REJECTED, 0)
+        self.gate_open = not options.validate_before_create or rejected <= gate_limit(options, self.progress.total)
+        await thread.run(lambda: update_job(self.job.engine, self.job.job_id, planned=planned))
+
+    async def _settle(
+        self,
+        client: BillyClient,
+        thread: DatabaseThread,
+        doubtful: list[Item],
+        records: list[Any],
+        ours: set[str],
+    ) -> None:
+        """Decide rows in doubt; `ours`, the ids this job is known to have made, grows by what is found."""
+        journal = self.job.journal
+        register = Register(self.job.resource, records)
+        creates = [item for item in doubtful if item.action == CREATE]
+        outcomes = []
+        for found in settle_creates(self.job.resource, creates, register, ours):
+            item = found.item
+            if found.record is not None:
+                image = found.record.image()
+                outcomes.append(Outcome(item.item_index, Verdict.CREATED, billy_id=found.record.id, after_image=image))
+            elif found.suspects:
+                ids = ", ".join(record.id for record in found.suspects)
+                key = f"{self.job.resource.label(item.item_data or {})!r} (id {ids})"
+                text = sentence("outcome_unknown", message="a similar record has appeared since", key=key)
+                outcomes.append(Outcome(item.item_index, Verdict.FAILED, error_code="outcome_unknown", error=text))
+            elif item.attempts >= MOST_ATTEMPTS:
+                text = f"Billy gave no clear answer {item.attempts} times and does not have it. Try `billy retry`."
+                outcomes.append(Outcome(item.item_index, Verdict.FAILED, error_code="no_clear_answer", error=text))
+            else:
+                outcomes.append(Outcome(item.item_index, VALID))
+        outcomes += [await self._settle_update(client, item) for item in doubtful if item.action != CREATE]
+        await thread.run(lambda: journal.write(outcomes))
+
+    async def _settle_update(self, client: BillyClient, item: Item) -> Outcome:
+        """An update in doubt is read back: done when nothing of it is missing, planned anew otherwise."""
+        try:
+            record = await self.job.resource.read_one(client, item.billy_id or "")
+        except NotFound:
+            text = sentence("gone_since_plan")
+            return Outcome(item.item_index, Verdict.FAILED, error_code="gone_since_plan", error=text)
+        remaining = {change.field for change in self.job.resource.differences(item.item_data or {}, record)}
+        if remaining.isdisjoint(item.changes or {}):
+            return Outcome(item.item_index, Verdict.UPDATED, billy_id=record.id, after_image=record.image())
+        return Outcome(item.item_index, VALID)
+
+    # -- the sync --------------------------------------------------------------------------------------------------
+
+    async def sync(self, stop: asyncio.Event) -> None:
+        """Carry out the plan. Without a plan from this same process and lease, plan anew first (a resumed job).
+
+        Raises:
+            Halted, Stopped
+        """
+        if not self.planned_here:
+            await self.plan(stop)
+        if not self.gate_open:
+            raise self.gate_error()
+        self.progress.phase = "writing"
+        self.progress.sync_started = time.monotonic()
+        self.progress.sync_start_done = self.progress.done
+        async with self._talk() as (client, thread):
+            await self._unless_stopped(None, self._passes(client, thread, stop))
+        if stop.is_set():
+            raise Stopped
+
+    async def _passes(self, client: BillyClient, thread: DatabaseThread, stop: asyncio.Event) -> None:
+        journal = self.job.journal
+        go = asyncio.Event()
+        go.set()
+        async with GroupCommit(journal, thread) as commit:
+            while True:
+                items = await thread.run(lambda: journal.items([PLANNED]))
+                sync = Sync(
+                    self.job.resource,
+                    self.job.options,
+                    client,
+                    commit,
+                    self.progress,
+                    stop=stop,
+                    go=go,
+                    timing=self.timing,
+                )
+                guard = asyncio.create_task(self._guard_lease(sync, go))
+                try:
+                    await sync.run(items, self.records, self.listed_at)
+                finally:
+                    guard.cancel()
+                    await asyncio.gather(guard, return_exceptions=True)
+                if stop.is_set() or not sync.unclear:
+                    return
+                self.progress.phase = "looking up unclear answers"
+                pause = self.timing.settle_after_timeout if sync.timed_out else self.timing.settle_after_break
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), pause)
+                if stop.is_set():
+                    return
+                await self._unless_stopped(stop, self._settle_and_plan(client, thread))
+                self.progress.phase = "writing"
+
+    async def _guard_lease(self, sync: Sync, go: asyncio.Event) -> None:
+        """Nothing is sent while the connection that holds the locks is broken, nor ever after if they are lost."""
+        while True:
+            await asyncio.sleep(LEASE_CHECK_SECONDS)
+            try:
+                await asyncio.to_thread(self.lease.check)
+                continue
+            except LeaseLost:
+                go.clear()
+            until = time.monotonic() + LEASE_PATIENCE_SECONDS
+            try:
+                while not await asyncio.to_thread(self.lease.take_again):
+                    if time.monotonic() > until:
+                        sync.halt(
+                            Halted("database_gone", "PostgreSQL stayed away. Start it again, then resume the job.")
+                        )
+                        return
+                    await asyncio.sleep(0.5)
+            except LeaseLost as error:
+                sync.halt(Halted("lease_lost", f"The right to write was lost: {error}. Resume the job to plan anew."))
+                return
+            go.set()
+
+    # -- what both need --------------------------------------------------------------------------------------------
+
+    def gate_error(self) -> Halted:
+        """Why the gate is closed."""
+        rejected, total = self.progress.statuses[Verdict.REJECTED], self.progress.total
+        allowed = gate_limit(self.job.options, total)
+        return Halted(
+            "too_many_rejected",
+            f"{rejected} of {total} rows are wrong; at most {allowed:g} may be (max_error_rate "
+            f"{self.job.options.max_error_rate:g}). Nothing was written. Mend the rows in rejected.csv and drop the "
+            "file again, or allow more with max_error_rate.",
+        )
+
+    async def _take_writer(self, stop: asyncio.Event) -> None:
+        organization, family = self.job.row.organization, self.job.resource.family
+        while holder := await asyncio.to_thread(self.lease.take_writer, organization, family):
+            self.progress.waiting_for = holder
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), WRITER_POLL_SECONDS)
+            if stop.is_set():
+                raise Stopped
+        self.progress.waiting_for = ""
+
+    @contextlib.asynccontextmanager
+    async def _talk(self) -> AsyncIterator[tuple[BillyClient, DatabaseThread]]:
+        settings, organization = self.job.settings, self.job.organization
+        thread = DatabaseThread()
+        try:
+            budget = RateRow(self.job.engine, organization.name, settings.rate_ceiling(organization))
+            limiter = RateLimiter(budget, thread.run)
+            async with open_client(settings.api_url, settings.token(organization), limiter) as client:
+                yield client, thread
+        finally:
+            # Off the loop: it may be waiting out an outage.
+            await asyncio.to_thread(thread.close)
+
+    async def _unless_stopped(self, stop: asyncio.Event | None, work: Any) -> None:
+        """Run the work, turn its errors into `Halted`, and give up on it when the stop event is set."""
+        task = asyncio.ensure_future(work)
+        waiters = {task} if stop is None else {task, asyncio.ensure_future(stop.wait())}
+        try:
+            await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise Stopped
+            try:
+                task.result()
+            except TokenRefused as error:
+                raise Halted(
+                    "token_refused", f"{error}. Check the access token of {self.job.organization.name}."
+                ) from error
+            except JournalGone as error:
+                raise Halted("database_gone", f"{error}. Start it again, then resume the job.") from error
+            except BillyError as error:
+                raise Halted("billy_unavailable", f"{error} Resume the job when Billy answers again.") from error
+        finally:
+            for waiter in waiters:
+                waiter.cancel()
+            await asyncio.gather(*waiters, return_exceptions=True)
+
+    def _note(self, message: str) -> None:
+        update_job(self.job.engine, self.job.job_id, message=message)

@@ -1,0 +1,128 @@
+"""How a job's state moves: begin, each way to end, and what each leaves behind. No way to end skips the accounts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import func
+
+from billy_pipelines.bulk import reports
+from billy_pipelines.bulk.context import JobContext, load_job
+from billy_pipelines.bulk.document import job_document
+from billy_pipelines.bulk.sync import Halted
+from billy_pipelines.bulk.verdicts import (
+    FINISHED,
+    OUTCOME_UNKNOWN,
+    PLANNED,
+    RETRIABLE,
+    SUCCESSFUL,
+    VALID,
+    State,
+    Verdict,
+    finished_state,
+    tally,
+)
+from billy_pipelines.database.jobs import JobRow, add_error, change_status, update_job
+from billy_pipelines.database.journal import Outcome
+from billy_pipelines.database.tables import jobs
+
+BEGINNABLE = (State.PENDING, State.VALIDATING, State.PLANNED, State.PROCESSING, State.COMPLETED, *RETRIABLE)
+# A completed job run again (Re-execute in the UI) finds nothing open, sends nothing and ends as it was.
+
+
+def begin(job: JobContext, run_id: str, options: dict[str, Any] | None = None) -> JobContext:
+    """A run takes the job on (its lease is held). Options given with the run become the job's.
+
+    Raises:
+        Halted: the job is in a state that no run may change.
+    """
+    values: dict[str, Any] = {
+        "dagster_run_id": run_id,
+        "launch_wanted": False,
+        "started_at": func.coalesce(jobs.c.started_at, func.clock_timestamp()),
+        "completed_at": None,
+    }
+    if options is not None and job.row.status != State.COMPLETED:
+        values["options"] = options
+    with job.engine.begin() as connection:
+        changed = change_status(
+            connection,
+            job.job_id,
+            expected=BEGINNABLE,
+            new=State.VALIDATING if _is_new(job) else State.PROCESSING,
+            **values,
+        )
+    if not changed:
+        raise Halted("job_closed", f"Job {job.job_id} is {job.row.status}; a run cannot change that.")
+    if job.row.status == State.COMPLETED_WITH_ERRORS:
+        reopen(job)
+    return load_job(job.settings, job.engine, job.job_id)
+
+
+def _is_new(job: JobContext) -> bool:
+    return not job.journal.counts()
+
+
+def reopen(job: JobContext) -> None:
+    """Failed rows are to be tried again. Those whose outcome is unknown are looked for first, never sent blindly."""
+    failed = job.journal.items([Verdict.FAILED])
+    unknown = [Outcome(i.item_index, OUTCOME_UNKNOWN) for i in failed if i.error_code == "outcome_unknown"]
+    again = [Outcome(i.item_index, VALID) for i in failed if i.error_code != "outcome_unknown"]
+    job.journal.write([*unknown, *again])
+
+
+def set_state(job: JobContext, state: State) -> None:
+    """Move to another state in the course of the job."""
+    update_job(job.engine, job.job_id, status=state)
+
+
+def end_planned(job: JobContext) -> JobRow:
+    """A dry run ends with its plan."""
+    return _end(job, State.PLANNED)
+
+
+def end_completed(job: JobContext) -> JobRow:
+    """The job ran to its end; whether with errors, the rows say."""
+    return _end(job, None)
+
+
+def end_failed(job: JobContext, error: Halted) -> JobRow:
+    """The job could not go on: its code and text stand on the job, the rest of the rows is unprocessed."""
+    add_error(job.engine, job.job_id, error.code, str(error))
+    return _end(job, State.FAILED)
+
+
+def end_cancelled(job: JobContext) -> JobRow:
+    """A person stopped it; nothing starts it again by itself."""
+    return _end(job, State.CANCELLED)
+
+
+def end_interrupted(job: JobContext) -> JobRow:
+    """The process was taken away under it; the next run resumes."""
+    return _end(job, State.INTERRUPTED, keep_open=True)
+
+
+def _end(job: JobContext, state: State | None, *, keep_open: bool = False) -> JobRow:
+    if not keep_open and state is not State.PLANNED:
+        job.journal.move((VALID, PLANNED), Verdict.UNPROCESSED)
+    statuses = job.journal.counts()
+    job = load_job(job.settings, job.engine, job.job_id)  # reading the file has set its number of rows meanwhile
+    counts = tally(statuses, job.row.total_items)
+    state = state or finished_state(counts)
+    decided = counts["total"] - counts[Verdict.UNPROCESSED]
+    values: dict[str, Any] = {
+        "status": state,
+        "counts": counts,
+        "total_items": counts["total"],
+        "successful_items": sum(counts[verdict] for verdict in SUCCESSFUL),
+        "failed_items": counts[Verdict.FAILED] + counts[Verdict.REJECTED],
+        "progress": 100.0 if state in FINISHED else round(100 * decided / max(1, counts["total"]), 1),
+        "completed_at": func.clock_timestamp(),
+        "launch_wanted": False,
+    }
+    update_job(job.engine, job.job_id, **values)
+    job = load_job(job.settings, job.engine, job.job_id)
+    job.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    reports.write_results(job)
+    reports.write_report(job, reports.report_text(job, job_document(job.settings, job.row)))
+    return job.row

@@ -1,0 +1,144 @@
+"""Job options: one model for the command line, YAML beside a file, the launchpad and the job row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+MAX_OPTIONS_BYTES = 64 * 1024
+
+
+class OptionsError(Exception):
+    """Options that cannot be used; the text says which and why."""
+
+
+class OnExisting(StrEnum):
+    """What to do with a row whose record is in Billy already."""
+
+    skip = "skip"
+    update = "update"
+    create = "create"
+    fail = "fail"
+
+
+class BlankMeans(StrEnum):
+    """What an empty cell says about the field."""
+
+    keep = "keep"
+    clear = "clear"
+
+
+class Switch(StrEnum):
+    """Off or on."""
+
+    off = "off"
+    on = "on"
+
+
+class JobOptions(BaseModel):
+    """Everything a person can decide about a job."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    batch_size: int = Field(default=10, ge=1, le=1000, description="Items marked as leaving together.")
+    continue_on_error: bool = Field(default=True, description="Go on after an item fails.")
+    validate_before_create: bool = Field(
+        default=True, description="Stop before the first write when too many rows are wrong. Off: no such gate."
+    )
+    dry_run: bool = Field(default=False, description="End with the plan; write nothing.")
+    on_existing: OnExisting = Field(
+        default=OnExisting.skip, description="What to do with a row that Billy has already: skip, update, create, fail."
+    )
+    match_on: list[str] = Field(
+        default_factory=list, description="Keys that find a row's record, in order; empty: the resource's own."
+    )
+    max_error_rate: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Share of wrong rows that stops the job before its first write. Five wrong rows always pass, "
+        "except with an explicit 0, which means none at all.",
+    )
+    blank_means: BlankMeans = Field(
+        default=BlankMeans.keep, description="An empty cell keeps Billy's value, or clears it."
+    )
+    bulk_save: Switch = Field(
+        default=Switch.off, description="Billy's PATCH of many records: on only where the organization opted in."
+    )
+    archive_if_used: bool = Field(default=True, description="Archive a record that cannot be deleted.")
+
+
+FIELDS = JobOptions.model_fields
+
+
+def parse_options(values: Mapping[str, Any], where: str) -> JobOptions:
+    """Options from plain values.
+
+    Raises:
+        OptionsError: an unknown option or a value that does not fit; `where` is named in the text.
+    """
+    try:
+        return JobOptions.model_validate(dict(values))
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+            for fault in error.errors(include_url=False)
+        )
+        raise OptionsError(f"{where}: {faults}. Known options: {', '.join(FIELDS)}.") from error
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without anchors and aliases: 64 KB of them can unfold into gigabytes (rule B25)."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not allowed")
+        return super().compose_node(parent, index)
+
+
+def read_options_file(path: Path) -> dict[str, Any]:
+    """The options in a YAML file beside an upload.
+
+    Raises:
+        OptionsError: too large, not YAML, no mapping.
+    """
+    try:
+        if path.stat().st_size > MAX_OPTIONS_BYTES:
+            raise OptionsError(f"{path.name} is larger than {MAX_OPTIONS_BYTES // 1024} KB; no options file is.")
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_PlainLoader)  # noqa: S506 - a SafeLoader
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise OptionsError(f"{path.name} cannot be read as YAML: {error}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise OptionsError(f"{path.name} must hold lines such as 'on_existing: update'.")
+    return content
+
+
+def check_policy(values: Mapping[str, Any], policy: Mapping[str, Any], where: str) -> None:
+    """Options beside a file cannot exceed what the organization allows (rule B25).
+
+    Raises:
+        OptionsError: one does.
+    """
+    for name, limit in policy.items():
+        if name not in values:
+            continue
+        value = values[name]
+        allowed = value in limit if isinstance(limit, list) else value <= limit if _is_number(limit) else value == limit
+        if not allowed:
+            raise OptionsError(f"{where}: {name} is {value!r}, but this organization's policy allows {limit!r}.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def gate_limit(options: JobOptions, rows: int) -> float:
+    """How many rejected rows pass the gate: max(5, rate x rows), or none with an explicit 0 (rule B21)."""
+    return 0 if options.max_error_rate == 0 else max(5, options.max_error_rate * rows)

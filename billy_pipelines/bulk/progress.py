@@ -1,0 +1,78 @@
+"""How far a job is: written by the engine, read by the heartbeat from another thread; plain numbers, no locks."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Progress:
+    """One job's present state, as people see it."""
+
+    total: int = 0
+    phase: str = "starting"
+    to_send: int = 0
+    """Rows with an action."""
+    statuses: Counter[str] = field(default_factory=Counter)
+    """Rows of the journal by status."""
+    requests: int = 0
+    limited: int = 0
+    waiting_for: str = ""
+    sync_started: float | None = None
+    sync_start_done: int = 0
+
+    def moved(self, old: str, new: str) -> None:
+        """A row went from one status to another."""
+        self.statuses[old] -= 1
+        self.statuses[new] += 1
+
+    @property
+    def done(self) -> int:
+        """Rows that have their verdict."""
+        open_rows = sum(self.statuses[name] for name in ("valid", "planned", "sending", "outcome_unknown"))
+        return max(0, sum(self.statuses.values()) - open_rows)
+
+    @property
+    def percent(self) -> float:
+        """Share of the rows that have their verdict, 0 to 100."""
+        return 100.0 * self.done / self.total if self.total else 0.0
+
+    def rate(self) -> float:
+        """Rows a second since the sync began."""
+        if self.sync_started is None:
+            return 0.0
+        seconds = time.monotonic() - self.sync_started
+        return (self.done - self.sync_start_done) / seconds if seconds > 0.5 else 0.0
+
+    def line(self, width: int = 24) -> str:
+        """One line with a text bar, for the log."""
+        if self.waiting_for:
+            return f"waiting for {self.waiting_for}, which is writing the same kind of records"
+        filled = int(width * self.percent / 100)
+        bar = "█" * filled + "░" * (width - filled)
+        verdicts = " · ".join(
+            f"{name} {self.statuses[name]}"
+            for name in ("created", "updated", "unchanged", "skipped", "rejected", "failed")
+            if self.statuses[name]
+        )
+        rate = self.rate()
+        remaining = (self.total - self.done) / rate if rate > 0 and self.total > self.done else 0
+        left = f" · about {_duration(remaining)} left" if remaining >= 1 else ""
+        speed = f" · {rate:.1f} rows/s" if rate else ""
+        slowed = f" · {self.limited} × 429" if self.limited else ""
+        return (
+            f"{bar} {self.percent:5.1f} % · {self.done:,} of {self.total:,} · {self.phase}"
+            f"{' · ' + verdicts if verdicts else ''}{speed}{left}{slowed}"
+        )
+
+
+def _duration(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )

@@ -1,0 +1,172 @@
+"""Rows of `billy_bulk_jobs` and `billy_organizations`: read and written here and nowhere else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from billy_pipelines.database.tables import jobs, organizations
+
+CHANNEL = "billy_jobs"
+"""NOTIFY channel on which each heartbeat announces its job id."""
+
+
+class JobRow(BaseModel):
+    """One job as it stands in the table."""
+
+    model_config = ConfigDict(frozen=True)
+
+    job_id: str
+    organization: str
+    resource_type: str
+    operation: str
+    status: str
+    progress: float
+    total_items: int
+    counts: dict[str, int]
+    planned: dict[str, int]
+    warnings: dict[str, int]
+    errors: list[dict[str, Any]]
+    options: dict[str, Any]
+    source: dict[str, Any]
+    upload_name: str
+    upload_sha256: str
+    dagster_run_id: str | None
+    launches: int
+    launch_wanted: bool
+    message: str | None
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    updated_at: datetime
+
+
+class OrganizationRow(BaseModel):
+    """What is on record of an organization: whose books, at which address."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    api_url: str | None
+    billy_organization_id: str | None
+    company_name: str | None
+    registration_no: str | None
+
+
+def _job(row: Row[Any]) -> JobRow:
+    return JobRow.model_validate(dict(row._mapping))
+
+
+_JOB_COLUMNS = [jobs.c[name] for name in JobRow.model_fields]
+
+
+def get_job(engine: Engine | Connection, job_id: str) -> JobRow | None:
+    """One job, or None."""
+    rows = _select(engine, select(*_JOB_COLUMNS).where(jobs.c.job_id == job_id))
+    return rows[0] if rows else None
+
+
+def list_jobs(engine: Engine | Connection, *, statuses: Iterable[str] | None = None, limit: int = 50) -> list[JobRow]:
+    """Jobs, newest first."""
+    query = select(*_JOB_COLUMNS).order_by(jobs.c.created_at.desc(), jobs.c.job_id.desc()).limit(limit)
+    if statuses is not None:
+        query = query.where(jobs.c.status.in_(list(statuses)))
+    return _select(engine, query)
+
+
+def jobs_of_upload(
+    connection: Connection, organization: str, resource: str, operation: str, sha256: str
+) -> list[JobRow]:
+    """The jobs with this identity, newest first."""
+    query = (
+        select(*_JOB_COLUMNS)
+        .where(
+            jobs.c.organization == organization,
+            jobs.c.resource_type == resource,
+            jobs.c.operation == operation,
+            jobs.c.upload_sha256 == sha256,
+        )
+        .order_by(jobs.c.created_at.desc(), jobs.c.job_id.desc())
+    )
+    return _select(connection, query)
+
+
+def jobs_to_launch(engine: Engine) -> list[JobRow]:
+    """Jobs for which somebody wants a run that has not started yet."""
+    return _select(engine, select(*_JOB_COLUMNS).where(jobs.c.launch_wanted).order_by(jobs.c.created_at))
+
+
+def create_job(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Insert a job in state `pending`."""
+    connection.execute(insert(jobs).values(status="pending", **values))
+
+
+def delete_job(connection: Connection, job_id: str) -> None:
+    """Remove a job and its items (only for one whose upload never arrived)."""
+    connection.execute(delete(jobs).where(jobs.c.job_id == job_id))
+
+
+def update_job(engine: Engine | Connection, job_id: str, **values: Any) -> None:
+    """Change columns of a job and tell listeners."""
+    if isinstance(engine, Engine):
+        with engine.begin() as connection:
+            update_job(connection, job_id, **values)
+        return
+    engine.execute(update(jobs).where(jobs.c.job_id == job_id).values(updated_at=func.clock_timestamp(), **values))
+    engine.execute(text("SELECT pg_notify(:channel, :job)"), {"channel": CHANNEL, "job": job_id})
+
+
+def want_launch(connection: Connection, job_id: str) -> None:
+    """Ask the sensor for a run of this job. Each asking has a number of its own, which becomes the run key."""
+    update_job(connection, job_id, launch_wanted=True, launches=jobs.c.launches + 1)
+
+
+def change_status(connection: Connection, job_id: str, *, expected: Iterable[str], new: str, **values: Any) -> bool:
+    """Move a job from one of the expected states to a new one; False when it was in another (nothing is changed)."""
+    result = connection.execute(
+        update(jobs)
+        .where(jobs.c.job_id == job_id, jobs.c.status.in_(list(expected)))
+        .values(status=new, updated_at=func.clock_timestamp(), **values)
+    )
+    connection.execute(text("SELECT pg_notify(:channel, :job)"), {"channel": CHANNEL, "job": job_id})
+    return bool(result.rowcount)
+
+
+def mirror_organization(connection: Connection, name: str) -> OrganizationRow:
+    """Make sure there is a row for the organization, and return it locked until the transaction ends."""
+    connection.execute(upsert(organizations).values(name=name).on_conflict_do_nothing())
+    columns = [organizations.c[field] for field in OrganizationRow.model_fields]
+    row = connection.execute(select(*columns).where(organizations.c.name == name).with_for_update()).one()
+    return OrganizationRow.model_validate(dict(row._mapping))
+
+
+def record_organization(connection: Connection, name: str, **values: str | None) -> None:
+    """Record whose books an organization's token opens."""
+    connection.execute(
+        update(organizations).where(organizations.c.name == name).values(updated_at=func.now(), **values)
+    )
+
+
+def add_error(engine: Engine, job_id: str, code: str, message: str) -> None:
+    """Put an error on the job itself (not on a row)."""
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE billy.billy_bulk_jobs SET errors = errors || CAST(:error AS jsonb),"
+                " updated_at = clock_timestamp() WHERE job_id = :job"
+            ),
+            {"error": json.dumps([{"code": code, "message": message}]), "job": job_id},
+        )
+
+
+def _select(engine: Engine | Connection, query: Any) -> list[JobRow]:
+    if isinstance(engine, Connection):
+        return [_job(row) for row in engine.execute(query)]
+    with engine.connect() as connection:
+        return [_job(row) for row in connection.execute(query)]

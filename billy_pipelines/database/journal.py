@@ -1,0 +1,196 @@
+"""The item table as the write-ahead journal: one row per input row, grouped writes, no opinion on what they mean.
+
+Rows travel as one JSON parameter per statement (`jsonb_to_recordset`), so 500 changes cost one round trip.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, select, text
+
+from billy_pipelines.database.tables import items
+
+CHUNK = 5000
+
+
+@dataclass(frozen=True)
+class NewItem:
+    """A row as validation left it: `item_data` is None when it was rejected."""
+
+    item_index: int
+    line: int
+    item_data: dict[str, Any] | None
+    status: str
+    natural_key: str | None = None
+    error_code: str | None = None
+    error: str | None = None
+    details: dict[str, Any] | list[Any] | None = None
+
+
+@dataclass(frozen=True)
+class PlannedItem:
+    """What the plan decided for a row: a verdict, or an action that is still to be carried out."""
+
+    item_index: int
+    status: str
+    action: str | None
+    billy_id: str | None = None
+    changes: dict[str, Any] | None = None
+    before_image: dict[str, Any] | None = None
+    error_code: str | None = None
+    error: str | None = None
+    details: dict[str, Any] | list[Any] | None = None
+
+
+@dataclass(frozen=True)
+class Sending:
+    """A request is about to leave for this row."""
+
+    item_index: int
+    payload_hash: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a row. None leaves `billy_id`, `before_image` and `after_image` as they are."""
+
+    item_index: int
+    status: str
+    billy_id: str | None = None
+    before_image: dict[str, Any] | None = None
+    after_image: dict[str, Any] | None = None
+    error_code: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Item:
+    """One row of the journal."""
+
+    item_index: int
+    line: int
+    item_data: dict[str, Any] | None
+    status: str
+    action: str | None
+    natural_key: str | None
+    changes: dict[str, Any] | None
+    before_image: dict[str, Any] | None
+    billy_id: str | None
+    attempts: int
+    error_code: str | None
+    error: str | None
+    details: dict[str, Any] | list[Any] | None
+
+
+_COLUMNS = [items.c[name] for name in Item.__dataclass_fields__]
+
+_INSERT = """
+INSERT INTO billy.billy_bulk_job_items
+    (job_id, item_index, line, item_data, status, natural_key, error_code, error, details)
+SELECT :job, r.item_index, r.line, r.item_data, r.status, r.natural_key, r.error_code, r.error, r.details
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(item_index int, line int, item_data jsonb, status text,
+    natural_key text, error_code text, error text, details jsonb)
+ON CONFLICT (job_id, item_index) DO NOTHING
+"""
+
+_PLAN = """
+UPDATE billy.billy_bulk_job_items AS i SET status = r.status, action = r.action, billy_id = r.billy_id,
+    changes = r.changes, before_image = r.before_image, error_code = r.error_code, error = r.error, details = r.details,
+    updated_at = clock_timestamp()
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(item_index int, status text, action text, billy_id text,
+    changes jsonb, before_image jsonb, error_code text, error text, details jsonb)
+WHERE i.job_id = :job AND i.item_index = r.item_index
+"""
+
+_SENDING = """
+UPDATE billy.billy_bulk_job_items AS i SET status = 'sending', payload_hash = r.payload_hash,
+    attempts = i.attempts + 1, sent_at = clock_timestamp(), updated_at = clock_timestamp(),
+    error_code = NULL, error = NULL
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(item_index int, payload_hash text)
+WHERE i.job_id = :job AND i.item_index = r.item_index
+"""
+
+_OUTCOME = """
+UPDATE billy.billy_bulk_job_items AS i SET status = r.status, billy_id = coalesce(r.billy_id, i.billy_id),
+    before_image = coalesce(r.before_image, i.before_image), after_image = coalesce(r.after_image, i.after_image),
+    error_code = r.error_code, error = r.error, updated_at = clock_timestamp()
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(item_index int, status text, billy_id text, before_image jsonb,
+    after_image jsonb, error_code text, error text)
+WHERE i.job_id = :job AND i.item_index = r.item_index
+"""
+
+
+class Journal:
+    """The items of one job. Every write is one transaction, durable when the method returns."""
+
+    def __init__(self, engine: Engine, job_id: str) -> None:
+        self._engine = engine
+        self._job_id = job_id
+
+    def insert(self, rows: Sequence[NewItem]) -> None:
+        """Add the rows of the file; rows that are there already stay as they are (a resumed job)."""
+        with self._engine.begin() as connection:
+            for start in range(0, len(rows), CHUNK):
+                self._execute(connection, _INSERT, rows[start : start + CHUNK])
+
+    def plan(self, rows: Sequence[PlannedItem]) -> None:
+        """Write what the plan decided, all of it or nothing."""
+        with self._engine.begin() as connection:
+            for start in range(0, len(rows), CHUNK):
+                self._execute(connection, _PLAN, rows[start : start + CHUNK])
+
+    def write(self, changes: Sequence[Sending | Outcome]) -> None:
+        """Write marks and outcomes in one transaction, outcomes of a row after its mark."""
+        with self._engine.begin() as connection:
+            self._execute(connection, _SENDING, [c for c in changes if isinstance(c, Sending)])
+            self._execute(connection, _OUTCOME, [c for c in changes if isinstance(c, Outcome)])
+
+    def items(self, statuses: Iterable[str] | None = None) -> list[Item]:
+        """The rows, in the order of the file; only those in the given statuses if any are given."""
+        query = select(*_COLUMNS).where(items.c.job_id == self._job_id).order_by(items.c.item_index)
+        if statuses is not None:
+            query = query.where(items.c.status.in_(list(statuses)))
+        with self._engine.connect() as connection:
+            return [Item(*row) for row in connection.execute(query)]
+
+    def counts(self) -> dict[str, int]:
+        """How many rows are in each status."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(
+                text("SELECT status, count(*) FROM billy.billy_bulk_job_items WHERE job_id = :job GROUP BY status"),
+                {"job": self._job_id},
+            )
+            return {str(row[0]): int(row[1]) for row in rows}
+
+    def claimed_ids(self) -> set[str]:
+        """Billy ids that rows of this job are already known to have made."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(
+                text(
+                    "SELECT billy_id FROM billy.billy_bulk_job_items"
+                    " WHERE job_id = :job AND status = 'created' AND billy_id IS NOT NULL"
+                ),
+                {"job": self._job_id},
+            )
+            return {str(row[0]) for row in rows}
+
+    def move(self, old: Iterable[str], new: str) -> int:
+        """Move all rows from some statuses to another; returns how many."""
+        with self._engine.begin() as connection:
+            result = connection.execute(
+                text(
+                    "UPDATE billy.billy_bulk_job_items SET status = :new, updated_at = clock_timestamp()"
+                    " WHERE job_id = :job AND status = ANY(:old)"
+                ),
+                {"job": self._job_id, "new": new, "old": list(old)},
+            )
+            return int(result.rowcount)
+
+    def _execute(self, connection: Connection, statement: str, rows: Sequence[Any]) -> None:
+        if rows:
+            payload = json.dumps([asdict(row) for row in rows], ensure_ascii=False)
+            connection.execute(text(statement), {"job": self._job_id, "rows": payload})

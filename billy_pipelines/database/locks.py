@@ -1,0 +1,174 @@
+"""The lease of a job and the writer lock of a family of records: session-level advisory locks on one connection.
+
+Who holds a lock is alive; who died holds none, because PostgreSQL drops a session's locks with the session. So the
+same connection is the job's sign of life (runtime.md R4), and nothing has to be cleaned up after a kill -9.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from types import TracebackType
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from billy_pipelines.database.engine import connect_arguments
+
+
+class LeaseLost(Exception):
+    """The connection that holds the locks broke and they could not be had back: nothing may be sent any more."""
+
+
+def lock_key(kind: str, name: str) -> int:
+    """The 64-bit number PostgreSQL knows a lock by, from its kind and name."""
+    digest = hashlib.sha256(f"billy:{kind}:{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+def job_is_alive(connection: Connection, job_id: str) -> bool:
+    """Whether some process holds this job's lease right now. Looking takes no lock and disturbs nobody."""
+    key = lock_key("job", job_id) & 0xFFFFFFFFFFFFFFFF
+    found = connection.execute(
+        text(
+            "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"
+            " AND classid::bigint = :high AND objid::bigint = :low"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        ),
+        {"high": key >> 32, "low": key & 0xFFFFFFFF},
+    ).first()
+    return found is not None
+
+
+class Lease:
+    """One process's hold on one job, and on the right to write its family of records.
+
+    Methods block; a thread lock keeps the one connection to one caller at a time.
+    """
+
+    def __init__(self, engine: Engine, job_id: str) -> None:
+        from sqlalchemy import create_engine
+
+        # A connection of its own, outside every pool: a pool would hand it to others or recycle it.
+        self._engine = create_engine(
+            engine.url, poolclass=NullPool, connect_args=connect_arguments(engine.url), isolation_level="AUTOCOMMIT"
+        )
+        self._job_id = job_id
+        self._connection: Connection | None = None
+        self._writer: tuple[str, str] | None = None
+        self._generation = 0
+        self._mutex = threading.RLock()
+
+    def __enter__(self) -> Lease:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def take_job(self) -> bool:
+        """Try to become the one process of this job; False when another one is."""
+        with self._mutex:
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            return self._try_lock("job", self._job_id)
+
+    @property
+    def writes(self) -> bool:
+        """Whether the writer lock has been taken on this lease."""
+        return self._writer is not None
+
+    def take_writer(self, organization: str, family: str) -> str | None:
+        """Try to become the one writer of this organization's family of records.
+
+        Returns None when taken, else the job id of who holds it.
+        """
+        with self._mutex:
+            connection = self._open()
+            if self._writer == (organization, family):
+                return None
+            if not self._try_lock("writer", f"{organization}/{family}"):
+                holder = connection.execute(
+                    text("SELECT job_id FROM billy.billy_writers WHERE organization = :o AND family = :f"),
+                    {"o": organization, "f": family},
+                ).scalar()
+                return str(holder or "another job")
+            self._generation = connection.execute(
+                text(
+                    "INSERT INTO billy.billy_writers (organization, family, generation, job_id) VALUES (:o, :f, 1, :j)"
+                    " ON CONFLICT (organization, family) DO UPDATE"
+                    " SET generation = billy_writers.generation + 1, job_id = :j, taken_at = now() RETURNING generation"
+                ),
+                {"o": organization, "f": family, "j": self._job_id},
+            ).scalar_one()
+            self._writer = (organization, family)
+            return None
+
+    def check(self) -> None:
+        """Prove that the connection, and with it the locks, are still there.
+
+        Raises:
+            LeaseLost: they are not.
+        """
+        with self._mutex:
+            try:
+                self._open().execute(text("SELECT 1"))
+            except DBAPIError as error:
+                raise LeaseLost(f"the connection to PostgreSQL broke: {str(error.orig).strip()}") from error
+
+    def take_again(self) -> bool:
+        """After a break: take the same locks on a new connection, if nobody wrote in between.
+
+        Returns False while the server does not answer (try again).
+
+        Raises:
+            LeaseLost: another job has written since, or holds a lock now; the plan of this one is worth nothing.
+        """
+        with self._mutex:
+            self._drop_connection()
+            try:
+                self._connection = self._engine.connect()
+                if not self._try_lock("job", self._job_id):
+                    raise LeaseLost("another process has taken this job over")
+                if self._writer is None:
+                    return True
+                organization, family = self._writer
+                if not self._try_lock("writer", f"{organization}/{family}"):
+                    raise LeaseLost("another job has taken the right to write")
+                generation = self._connection.execute(
+                    text("SELECT generation FROM billy.billy_writers WHERE organization = :o AND family = :f"),
+                    {"o": organization, "f": family},
+                ).scalar()
+            except DBAPIError:
+                self._drop_connection()
+                return False
+            if generation != self._generation:
+                raise LeaseLost("another job wrote to the same records in between")
+            return True
+
+    def release(self) -> None:
+        """Give everything back; safe to call twice and after a break."""
+        with self._mutex:
+            self._drop_connection()
+            self._writer = None
+            self._engine.dispose()
+
+    def _open(self) -> Connection:
+        if self._connection is None:
+            raise LeaseLost("there is no connection to PostgreSQL")
+        return self._connection
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            try:
+                connection.invalidate()
+                connection.close()
+            except DBAPIError:
+                return  # it was broken already; PostgreSQL has dropped the locks with the session
+
+    def _try_lock(self, kind: str, name: str) -> bool:
+        result = self._open().execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": lock_key(kind, name)})
+        return bool(result.scalar_one())

@@ -1,0 +1,104 @@
+"""The asset chain of a resource, from one factory: rows -> valid_rows -> plan -> sync, partitioned by upload."""
+
+# No "from __future__ import annotations" here: Dagster reads the config class from the annotation itself.
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from billy_pipelines import runs
+from billy_pipelines.bulk import lifecycle, reports
+from billy_pipelines.bulk.reading import check_job_rows
+from billy_pipelines.bulk.verdicts import State
+from billy_pipelines.defs import metadata
+from billy_pipelines.defs.checks import accounts_result, accounts_spec, error_rate_result, error_rate_spec
+from billy_pipelines.defs.options import OptionsConfig, options_from
+from billy_pipelines.defs.session import JobSession
+from billy_pipelines.defs.stopping import run_stoppable
+from billy_pipelines.schemas.resource import Resource
+
+UPLOADS = dg.DynamicPartitionsDefinition(name=runs.PARTITIONS)
+
+
+def build_assets(resource: Resource[Any]) -> list[dg.AssetsDefinition]:
+    """The four assets of one resource."""
+    group = resource.name
+
+    def key(name: str) -> dg.AssetKey:
+        return dg.AssetKey([resource.name, name])
+
+    @dg.asset(
+        key=key("rows"),
+        partitions_def=UPLOADS,
+        group_name=group,
+        description=f"The {resource.name} of one dropped file, as text, and how the file was understood.",
+    )
+    def rows(
+        context: dg.AssetExecutionContext, config: OptionsConfig, session: JobSession
+    ) -> dg.MaterializeResult[None]:
+        with session.step(context, options_from(config)) as (execution, _switch):
+            execution.progress.phase = "reading the file"
+            upload = session.upload(execution.job)
+            execution.progress.total = len(upload.table.lines)
+            return dg.MaterializeResult(metadata=metadata.of_rows(execution.job, upload))
+
+    @dg.asset(
+        key=key("valid_rows"),
+        deps=[key("rows")],
+        partitions_def=UPLOADS,
+        group_name=group,
+        description="Every row judged by the schema, all errors of all rows at once, and put on record.",
+    )
+    def valid_rows(context: dg.AssetExecutionContext, session: JobSession) -> dg.MaterializeResult[None]:
+        with session.step(context) as (execution, _switch):
+            execution.progress.phase = "checking the rows"
+            upload = session.upload(execution.job)
+            execution.progress.total = len(upload.table.lines)
+            checked = check_job_rows(execution.job, upload)
+            execution.progress.statuses.clear()
+            execution.progress.statuses.update(execution.job.journal.counts())
+            return dg.MaterializeResult(metadata=metadata.of_valid_rows(execution.job, checked))
+
+    @dg.asset(
+        key=key("plan"),
+        deps=[key("valid_rows")],
+        partitions_def=UPLOADS,
+        group_name=group,
+        check_specs=[error_rate_spec(key("plan"), UPLOADS)],
+        description="Each row against what Billy holds now: create, update, or leave alone, with the reason.",
+    )
+    def plan(context: dg.AssetExecutionContext, session: JobSession) -> Iterator[dg.MaterializeResult[None]]:
+        with session.step(context) as (execution, switch):
+            run_stoppable(switch, execution.plan)
+            job = session.reload()
+            reports.write_plan(job, job.journal.items())
+            check = error_rate_result(execution)
+            if not check.passed and not job.options.dry_run:
+                lifecycle.end_failed(job, execution.gate_error())
+            elif not job.options.dry_run:
+                lifecycle.set_state(job, State.PLANNED)
+        yield dg.MaterializeResult(metadata=metadata.of_plan(job), check_results=[check])
+
+    @dg.asset(
+        key=key("sync"),
+        deps=[key("plan")],
+        partitions_def=UPLOADS,
+        group_name=group,
+        output_required=False,
+        check_specs=[accounts_spec(key("sync"), UPLOADS)],
+        description="The plan carried out in Billy, every item journalled. Not materialized by a dry run.",
+    )
+    def sync(context: dg.AssetExecutionContext, session: JobSession) -> Iterator[dg.MaterializeResult[None]]:
+        with session.step(context) as (execution, switch):
+            job = session.reload()
+            if job.options.dry_run:
+                lifecycle.end_planned(job)
+                return
+            lifecycle.set_state(job, State.PROCESSING)
+            run_stoppable(switch, execution.sync)
+            lifecycle.end_completed(job)
+            job = session.reload()
+        context.log.info(execution.progress.line())
+        yield dg.MaterializeResult(metadata=metadata.of_sync(job), check_results=[accounts_result(job)])
+
+    return [rows, valid_rows, plan, sync]

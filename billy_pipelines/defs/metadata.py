@@ -1,0 +1,71 @@
+"""What a step leaves on its asset: counts, paths, a Markdown summary, the first rejects as a table (values masked)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from billy_pipelines.bulk import reports
+from billy_pipelines.bulk.context import JobContext
+from billy_pipelines.bulk.document import job_document
+from billy_pipelines.bulk.reading import Checked, Upload
+
+MOST_COLUMNS_NAMED = 50
+
+Metadata = dict[str, Any]
+
+
+def of_rows(job: JobContext, upload: Upload) -> Metadata:
+    """The file as it was read."""
+    unknown = upload.headers.unknown
+    return {
+        "dagster/row_count": len(upload.table.lines),
+        "file": dg.MetadataValue.path(str(job.upload)),
+        "delimiter": upload.table.delimiter,
+        "columns": dg.MetadataValue.json(upload.headers.fields),
+        "columns_not_used": dg.MetadataValue.json(dict(list(unknown.items())[:MOST_COLUMNS_NAMED])),
+    }
+
+
+def of_valid_rows(job: JobContext, checked: Checked) -> Metadata:
+    """How the rows passed validation."""
+    return {
+        "dagster/row_count": len(checked.items) - checked.rejected,
+        "rejected": checked.rejected,
+        "errors_by_code": dg.MetadataValue.json(dict(checked.errors)),
+        "warnings_by_code": dg.MetadataValue.json(dict(checked.warnings)),
+        "first_rejects": rejects_table(job),
+    }
+
+
+def of_plan(job: JobContext) -> Metadata:
+    """What is going to happen."""
+    return {
+        "books_of": job.row.message or "",
+        **{f"planned_{action}": number for action, number in job.row.planned.items()},
+        "plan": dg.MetadataValue.path(str(job.folder / "plan.csv")),
+        "first_rejects": rejects_table(job),
+    }
+
+
+def of_sync(job: JobContext) -> Metadata:
+    """How it ended."""
+    document = job_document(job.settings, job.row)
+    counts = document["counts"]
+    return {
+        "dagster/row_count": counts["total"],
+        "status": job.row.status,
+        **{verdict: number for verdict, number in counts.items() if verdict != "total"},
+        "seconds": document["seconds"] or 0.0,
+        "summary": dg.MetadataValue.md(reports.report_text(job, document)),
+        "first_rejects": rejects_table(job),
+        **{name: dg.MetadataValue.path(path) for name, path in document["files"].items()},
+    }
+
+
+def rejects_table(job: JobContext) -> dg.TableMetadataValue:
+    """The first 50 rejects; the full list is rejected.csv."""
+    columns = [dg.TableColumn("line", "int"), *(dg.TableColumn(n) for n in ("column", "value", "code", "message"))]
+    records = [dg.TableRecord(row) for row in reports.reject_rows(job)]
+    return dg.MetadataValue.table(records, dg.TableSchema(columns))

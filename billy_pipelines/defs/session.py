@@ -1,0 +1,134 @@
+"""One run's session: the job it works on, its lease, and how every step of it begins and ends.
+
+The session lives as long as the run (one process, in-process executor), so the writer lock taken by `plan` is still
+held in `sync`. Whichever step runs first takes the lease: after a crash Dagster may start in the middle of the chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+from dagster import InitResourceContext
+from pydantic import PrivateAttr
+from sqlalchemy.exc import SQLAlchemyError
+
+from billy_pipelines import runs
+from billy_pipelines.bulk import lifecycle
+from billy_pipelines.bulk.context import JobContext, JobNotFound, load_job
+from billy_pipelines.bulk.execution import Execution, Stopped
+from billy_pipelines.bulk.progress import Progress
+from billy_pipelines.bulk.reading import Upload, read_job_upload
+from billy_pipelines.bulk.sync import Halted
+from billy_pipelines.database.connection import Database, open_database
+from billy_pipelines.database.locks import Lease
+from billy_pipelines.defs.heartbeat import Heartbeat
+from billy_pipelines.defs.stopping import StopSwitch
+from billy_pipelines.settings import Settings, SettingsError
+
+
+class JobSession(dg.ConfigurableResource["JobSession"]):
+    """The resource every asset of a bulk job uses."""
+
+    _database: Database | None = PrivateAttr(default=None)
+    _execution: Execution | None = PrivateAttr(default=None)
+    _upload: Upload | None = PrivateAttr(default=None)
+    _switch: StopSwitch = PrivateAttr(default_factory=StopSwitch)
+
+    @contextmanager
+    def yield_for_execution(self, context: InitResourceContext) -> Iterator[JobSession]:
+        """Open for a run; at its end give the lease and the connections back."""
+        try:
+            yield self
+        finally:
+            if self._execution is not None:
+                self._execution.lease.release()
+            if self._database is not None:
+                self._database.close()
+
+    @contextmanager
+    def step(
+        self, context: dg.AssetExecutionContext, options: dict[str, Any] | None = None
+    ) -> Iterator[tuple[Execution, StopSwitch]]:
+        """The frame of each step: heartbeat around it, and a clear state of the job whichever way it ends."""
+        execution = self._begin(context, options)
+        try:
+            with Heartbeat(
+                context, execution.job.engine, execution.job.job_id, execution.progress, self._switch
+            ) as heartbeat:
+                yield execution, self._switch
+                heartbeat.look()
+                if self._switch.is_set:
+                    raise Stopped
+        except Halted as error:
+            lifecycle.end_failed(execution.job, error)
+            raise dg.Failure(f"{error.code}: {error}", allow_retries=False) from error
+        except (Stopped, dg.DagsterExecutionInterruptedError) as error:
+            self._stopped(context, execution.job)
+            raise dg.DagsterExecutionInterruptedError from error
+        except (SettingsError, SQLAlchemyError) as error:
+            code = "bad_setting" if isinstance(error, SettingsError) else "database_gone"
+            text = str(error) if isinstance(error, SettingsError) else "PostgreSQL failed. Start it again, then resume."
+            lifecycle.end_failed(execution.job, Halted(code, text))
+            raise dg.Failure(f"{code}: {text}", allow_retries=False) from error
+        except dg.Failure:
+            raise
+        except Exception as error:
+            text = (
+                f"{type(error).__name__}. This is a fault of ours; the run's log tells where. The job can be resumed."
+            )
+            lifecycle.end_failed(execution.job, Halted("internal_error", text))
+            raise
+
+    def upload(self, job: JobContext) -> Upload:
+        """The job's file, read once a run."""
+        if self._upload is None:
+            self._upload = read_job_upload(job)
+        return self._upload
+
+    def reload(self) -> JobContext:
+        """The job as it stands now."""
+        assert self._execution is not None  # noqa: S101 - only called inside a step
+        job = self._execution.job
+        self._execution.job = load_job(job.settings, job.engine, job.job_id)
+        return self._execution.job
+
+    def _begin(self, context: dg.AssetExecutionContext, options: dict[str, Any] | None) -> Execution:
+        if self._execution is not None:
+            return self._execution
+        settings = Settings.from_environment()
+        self._database = open_database(settings)
+        try:
+            job = load_job(settings, self._database.engine, context.partition_key)
+        except JobNotFound as error:
+            text = f"{error} A job begins with a dropped file or `billy import`; the partition is its id."
+            raise dg.Failure(text, allow_retries=False) from error
+        lease = Lease(self._database.engine, job.job_id)
+        if not lease.take_job():
+            lease.release()
+            raise dg.Failure(
+                f"Another run is working on job {job.job_id} right now; this one leaves it alone.", allow_retries=False
+            )
+        try:
+            job = lifecycle.begin(job, context.run_id, options)
+        except Halted as error:
+            lease.release()
+            raise dg.Failure(f"{error.code}: {error}", allow_retries=False) from error
+        progress = Progress(total=job.row.total_items)
+        progress.statuses.update(job.journal.counts())
+        self._execution = Execution(job, lease, progress)
+        return self._execution
+
+    def _stopped(self, context: dg.AssetExecutionContext, job: JobContext) -> None:
+        """Cancelled by a person, or cut off by a shutdown? Only the second may start again by itself (R2)."""
+        instance, run_id = context.instance, context.run_id
+        if runs.is_foreground(run_id):
+            runs.cancel_run(instance, run_id)  # before the interruption is raised, or Dagster would call it a failure
+            lifecycle.end_cancelled(job)
+        elif runs.is_cancel_requested(instance, run_id):
+            lifecycle.end_cancelled(job)
+        else:
+            lifecycle.end_interrupted(job)
+            runs.mark_as_shut_down(instance, job.engine, run_id, job.job_id)
