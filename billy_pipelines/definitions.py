@@ -3,7 +3,6 @@
 import dagster as dg
 
 from billy_pipelines.defs.assets import build_assets
-from billy_pipelines.defs.console import quiet_console
 from billy_pipelines.defs.jobs import build_job
 from billy_pipelines.defs.sensors import build_sensor
 from billy_pipelines.defs.session import JobSession
@@ -16,5 +15,4 @@ defs = dg.Definitions(
     jobs=_jobs,
     sensors=[build_sensor(_jobs)],
     resources={"session": JobSession()},
-    loggers={"console": quiet_console},
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
+from urllib.parse import quote
 
 from pydantic import ValidationError
 
@@ -19,10 +21,8 @@ from billy_pipelines.billy.errors import (
 )
 from billy_pipelines.billy.listing import PAGE_SIZE, Page, Query, RawRecord, read_all
 from billy_pipelines.billy.models import Organization, Paging
-from billy_pipelines.billy.retries import Again, Verb, check, is_unclear, may_repeat, with_retries
-from billy_pipelines.billy.transport import Answer, Json, Transport, TransportFailed
-
-WAIT_WITHOUT_RETRY_AFTER = 1.0
+from billy_pipelines.billy.retries import Again, Verb, check, is_unclear, limit_wait, may_repeat, with_retries
+from billy_pipelines.billy.transport import ANSWER_SECONDS, Answer, Json, Transport, TransportFailed
 
 Roots = list[Json]
 """The whole answers of all pages of a list, for what was side-loaded beside its records."""
@@ -89,7 +89,7 @@ class BillyClient:
         Raises:
             NotFound, TokenRefused, Unavailable, UnexpectedAnswer
         """
-        body = await self._read(f"/{resource}/{record_id}", query)
+        body = await self._read(_path(resource, record_id), query)
         if not isinstance(body.get(singular), dict):
             raise UnexpectedAnswer(f"Billy's answer to GET /{resource}/… has no {singular!r} in it.")
         return body
@@ -112,22 +112,30 @@ class BillyClient:
         self, resource: str, singular: str, record_id: str, changes: Json, *, permitted: bool = False
     ) -> Json:
         """Change keys of one record; absent keys stay (documented). Raises as `create`."""
-        return await self._write(Verb.OVERWRITE, "PUT", f"/{resource}/{record_id}", {singular: changes}, permitted)
+        answer = await self._write(Verb.OVERWRITE, "PUT", _path(resource, record_id), {singular: changes}, permitted)
+        records = answer.get(resource)
+        # What a PUT on a missing id answers is unknown, and a DELETE of one says 200 (documented): no record, no success.
+        if not (isinstance(records, list) and any(isinstance(r, dict) and r.get("id") == record_id for r in records)):
+            raise OutcomeUnknown(f"Billy answered success but named no changed {singular}")
+        return answer
 
     async def _page(self, resource: str, query: Query) -> Page:
         body = await self._read(f"/{resource}", query)
         records = body.get(resource)
-        if not isinstance(records, list):
+        if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
             raise UnexpectedAnswer(f"Billy's list of {resource} has no {resource!r} in it.")
         meta = body.get("meta")
-        paging = meta.get("paging") if isinstance(meta, dict) else None
-        return Page(records, Paging.model_validate(paging or {}), body)
+        try:
+            paging = Paging.model_validate((meta.get("paging") if isinstance(meta, dict) else None) or {})
+        except ValidationError as error:
+            raise UnexpectedAnswer(f"Billy's list of {resource} has a paging that cannot be read.") from error
+        return Page(records, paging, body)
 
     async def _read(self, path: str, query: Query | None = None) -> Json:
         try:
-            answer = await with_retries(self._attempts(Verb.READ, "GET", path, query, None, permitted=False))
+            answer = await with_retries(_Attempts(self, Verb.READ, "GET", path, query=query))
         except Again as last:
-            if isinstance(last.cause, Answer) and last.limited:
+            if last.limited:
                 raise RateLimited(429, None, "its limit is still in force after long waiting") from last
             raise Unavailable(f"Billy cannot be read: {last}. Try again later.") from last
         if 200 <= answer.status < 300 and answer.body is not None:
@@ -135,56 +143,78 @@ class BillyClient:
         raise _no(answer)
 
     async def _write(self, verb: Verb, method: str, path: str, body: Json, permitted: bool) -> Json:
+        attempts = _Attempts(self, verb, method, path, body=body, permitted=permitted)
         try:
-            answer = await with_retries(self._attempts(verb, method, path, None, body, permitted=permitted))
-        except Again as last:
-            if last.limited:
+            answer = await with_retries(attempts)
+        except (Again, TransportFailed) as last:
+            if attempts.unclear:
+                raise attempts.outcome_unknown() from last
+            if isinstance(last, Again) and last.limited:
                 raise RateLimited(429, None, "its limit is still in force after long waiting") from last
-            if isinstance(last.cause, TransportFailed) and not last.cause.reached:
-                raise NotSent(f"{last}") from last
-            timed_out = isinstance(last.cause, TransportFailed) and last.cause.timed_out
-            raise OutcomeUnknown(f"{last}", timed_out=timed_out) from last
-        except TransportFailed as failure:
-            raise OutcomeUnknown(f"{failure}", timed_out=failure.timed_out) from failure
-        if is_unclear(answer):
-            raise OutcomeUnknown(f"Billy answered {answer.status} with nothing that tells what happened")
+            raise NotSent(f"{last}") from last
         if 200 <= answer.status < 300 and answer.body is not None:
             return answer.body
+        if attempts.unclear:
+            raise attempts.outcome_unknown()
         raise _no(answer)
 
-    def _attempts(
-        self, verb: Verb, method: str, path: str, query: Query | None, body: Json | None, *, permitted: bool
-    ) -> Callable[[], Awaitable[Answer]]:
-        # Once a request may have reached Billy, a later "no connection" must not turn its outcome into "not sent".
-        reached: list[TransportFailed | Answer] = []
-        permit_in_hand = permitted
 
-        async def attempt() -> Answer:
-            nonlocal permit_in_hand
-            if not permit_in_hand:
-                await self._limiter.acquire()
-            permit_in_hand = False
-            self.requests += 1
-            try:
-                answer = await self._transport.request(method, path, query=query, body=body)
-            except TransportFailed as failure:
-                if failure.reached:
-                    reached.append(failure)
-                if may_repeat(verb, failure):
-                    raise Again(reached[-1] if reached else failure) from failure
-                raise
-            if answer.status == 429:
-                self.limited += 1
-                try:
-                    return check(verb, answer)
-                except Again as again:
-                    await self._limiter.push_back(WAIT_WITHOUT_RETRY_AFTER if again.after is None else again.after)
-                    raise
-            if is_unclear(answer):
-                reached.append(answer)
-            return check(verb, answer)
+@dataclass
+class _Attempts:
+    """The attempts of one request; call it for the next one.
 
-        return attempt
+    `unclear` holds those that may have reached Billy without a clear answer. Whatever a later attempt meets, "no
+    connection" or a clear no, they keep the outcome of a write unknown.
+    """
+
+    client: BillyClient
+    verb: Verb
+    method: str
+    path: str
+    query: Query | None = None
+    body: Json | None = None
+    permitted: bool = False
+    refusals: int = 0
+    unclear: list[TransportFailed | Answer] = field(default_factory=list)
+
+    async def __call__(self) -> Answer:
+        """One attempt.
+
+        Raises:
+            Again: it may be repeated.
+            TransportFailed: it may not.
+        """
+        client = self.client
+        if not self.permitted:
+            await client._limiter.acquire()
+        self.permitted = False
+        client.requests += 1
+        try:
+            answer = await client._transport.request(self.method, self.path, query=self.query, body=self.body)
+        except TransportFailed as failure:
+            if failure.reached:
+                self.unclear.append(failure)
+            if may_repeat(self.verb, failure):
+                raise Again(failure) from failure
+            raise
+        if answer.status == 429:
+            client.limited += 1
+            self.refusals += 1
+            await client._limiter.push_back(limit_wait(answer, self.refusals))
+        elif is_unclear(answer):
+            self.unclear.append(answer)
+        return check(self.verb, answer)
+
+    def outcome_unknown(self) -> OutcomeUnknown:
+        """What to say of a write with unclear attempts."""
+        last = self.unclear[-1]
+        said = str(last) if isinstance(last, TransportFailed) else f"Billy answered {last.status} and nothing readable"
+        timed_out = any(isinstance(each, TransportFailed) and each.timed_out for each in self.unclear)
+        return OutcomeUnknown(said, timed_out=timed_out)
+
+
+def _path(resource: str, record_id: str) -> str:
+    return f"/{resource}/{quote(record_id, safe='')}"
 
 
 def _no(answer: Answer) -> Refused:
@@ -193,6 +223,8 @@ def _no(answer: Answer) -> Refused:
     return refusal(answer.status, answer.body)
 
 
-def open_client(api_url: str, token: str, limiter: Limiter, *, clients: int = 10) -> BillyClient:
+def open_client(
+    api_url: str, token: str, limiter: Limiter, *, clients: int = 10, answer_seconds: float = ANSWER_SECONDS
+) -> BillyClient:
     """A client for one organization."""
-    return BillyClient(Transport(api_url, token, clients=clients), limiter)
+    return BillyClient(Transport(api_url, token, clients=clients, answer_seconds=answer_seconds), limiter)

@@ -12,7 +12,8 @@ SECRET_KEYS = frozenset({"accessCode", "downloadUrl"})
 class Record(BaseModel):
     """Any record: an id, and keys that may come and go with Billy's versions."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    # Numbers where texts are expected: official samples and real payloads differ on `invoiceNo` (billy-api.md 6.3).
+    model_config = ConfigDict(extra="allow", frozen=True, coerce_numbers_to_str=True)
 
     id: str
 

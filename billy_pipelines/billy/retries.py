@@ -10,12 +10,17 @@
 | any other answer                      | final          | final                      | final                      |
 
 Reasons: repeating a POST makes a second record (billy-api.md section 5, observed); repeating a PUT of plain keys is
-harmless; that a 429 saved nothing is unverified but agreed ("before any work"). Capped twice: attempts and total time.
+harmless; that a 429 saved nothing is unverified but agreed ("before any work"). Capped twice: attempts and total time,
+counted from the first failure, and apart for 429s: those are answers of a Billy that is alive and asks for patience.
+"Final" is not the whole truth about a PUT that was repeated: after an unclear attempt a clear no of a later one does not
+tell what the first one did, so its outcome is unknown too (`client`).
 """
 
 from __future__ import annotations
 
+import math
 import random
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -31,6 +36,7 @@ LIMIT_TOTAL_SECONDS = 900.0
 LONGEST_RETRY_AFTER = 600.0
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 15.0
+FIRST_LIMIT_WAIT = 1.0
 
 
 class Verb(Enum):
@@ -66,16 +72,28 @@ def retry_after_seconds(answer: Answer, now: datetime | None = None) -> float | 
     if not text:
         return None
     try:
-        return min(max(float(text), 0.0), LONGEST_RETRY_AFTER)
+        seconds = float(text)
     except ValueError:
-        pass
-    try:
-        until = parsedate_to_datetime(text)
+        until = _moment(text)
+        if until is None:
+            return None
         # Billy's own clock where it tells: ours may be off by more than the wait.
-        present = parsedate_to_datetime(answer.date) if answer.date else (now or datetime.now(UTC))
-        return min(max((until - present).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
+        seconds = (until - (_moment(answer.date) or now or datetime.now(UTC))).total_seconds()
+    return None if math.isnan(seconds) else min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+
+
+def limit_wait(answer: Answer, refusals: int) -> float:
+    """Seconds to keep still after a 429: what Billy asks for, else longer each time the same request is refused."""
+    asked = retry_after_seconds(answer)
+    return min(LONGEST_PAUSE, FIRST_LIMIT_WAIT * 2 ** min(refusals - 1, 10)) if asked is None else asked
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text or "")
     except (TypeError, ValueError):
         return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def check(verb: Verb, answer: Answer) -> Answer:
@@ -98,29 +116,44 @@ async def with_retries(attempt: Callable[[], Awaitable[Answer]]) -> Answer:
     Raises:
         Again: the last attempt's, when the patience is used up.
     """
-    retrying = tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception_type(Again), wait=_pause, stop=_enough, reraise=True
-    )
+    patience = _Patience()
+    retrying = tenacity.AsyncRetrying(retry=patience.count, wait=patience.pause, stop=patience.is_over, reraise=True)
     return await retrying(attempt)
 
 
-def _failure(state: tenacity.RetryCallState) -> Again | None:
-    error = state.outcome.exception() if state.outcome else None
-    return error if isinstance(error, Again) else None
+class _Patience:
+    """How long one request is tried. Begins with its first failure: waiting for a permit is not Billy's fault."""
 
+    def __init__(self) -> None:
+        self._failures = 0
+        self._failing_since = 0.0
+        self._limited_since: float | None = None
+        self._last: Again | None = None
 
-def _pause(state: tenacity.RetryCallState) -> float:
-    failure = _failure(state)
-    if failure is not None and failure.limited:
-        return 0.0  # the shared rate row already holds everybody back for that long
-    backoff: float = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (state.attempt_number - 1)) * (0.5 + random.random())
-    asked = failure.after or 0.0 if failure is not None else 0.0
-    return max(backoff, asked)
+    def count(self, state: tenacity.RetryCallState) -> bool:
+        """Whether the table allows to repeat what just happened."""
+        error = state.outcome.exception() if state.outcome else None
+        self._last = error if isinstance(error, Again) else None
+        if self._last is None:
+            return False
+        now = time.monotonic()
+        if self._last.limited:
+            self._limited_since = self._limited_since or now
+        else:
+            self._failures += 1
+            self._failing_since = self._failing_since or now
+        return True
 
+    def pause(self, state: tenacity.RetryCallState) -> float:
+        """Seconds before the next attempt."""
+        if self._last is None or self._last.limited:
+            return 0.0  # the shared rate row already holds everybody back for that long
+        backoff: float = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self._failures - 1)) * (0.5 + random.random())
+        return max(backoff, self._last.after or 0.0)
 
-def _enough(state: tenacity.RetryCallState) -> bool:
-    failure = _failure(state)
-    elapsed = state.seconds_since_start or 0.0
-    if failure is not None and failure.limited:
-        return elapsed >= LIMIT_TOTAL_SECONDS  # a 429 is an answer: Billy is alive and asks for patience
-    return state.attempt_number >= ATTEMPTS or elapsed >= TOTAL_SECONDS
+    def is_over(self, state: tenacity.RetryCallState) -> bool:
+        """Whether that was the last attempt."""
+        now = time.monotonic()
+        if self._last is not None and self._last.limited:
+            return now - (self._limited_since or now) >= LIMIT_TOTAL_SECONDS
+        return self._failures >= ATTEMPTS or now - self._failing_since >= TOTAL_SECONDS

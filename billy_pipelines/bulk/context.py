@@ -70,7 +70,7 @@ def safe_file_name(name: str) -> str:
 
 
 RESERVED_NAMES = frozenset(
-    {"plan.csv", "results.csv", "rejected.csv", "failed.csv", "unprocessed.csv", "report.md", "again"}
+    {"plan.csv", "run.log", "results.csv", "rejected.csv", "failed.csv", "unprocessed.csv", "report.md", "again"}
 )
 
 

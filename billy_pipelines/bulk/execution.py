@@ -278,7 +278,10 @@ class Execution:
         try:
             budget = RateRow(self.job.engine, organization.name, settings.rate_ceiling(organization))
             limiter = RateLimiter(budget, thread.run)
-            async with open_client(settings.api_url, settings.token(organization), limiter) as client:
+            token = settings.token(organization)
+            async with open_client(
+                settings.api_url, token, limiter, answer_seconds=self.timing.answer
+            ) as client:
                 yield client, thread
         finally:
             # Off the loop: it may be waiting out an outage.

@@ -40,6 +40,8 @@ from billy_pipelines.schemas.resource import Change, Resource
 class Timing:
     """Times in seconds, each with its reason."""
 
+    answer: float = 30.0
+    """How long Billy may take for one answer; 0.2 to 0.4 s were observed."""
     drain: float = 8.0
     """After a stop: how long what is in flight may still answer (runtime.md R3)."""
     fresh: float = 60.0

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from billy_pipelines import runs
 from billy_pipelines.bulk.progress import Progress
-from billy_pipelines.bulk.verdicts import tally
+from billy_pipelines.bulk.verdicts import IN_DOUBT, tally
 from billy_pipelines.database.jobs import update_job
 from billy_pipelines.defs.stopping import StopSwitch
 
@@ -76,7 +76,8 @@ class Heartbeat:
 
     def _tell_job(self) -> None:
         progress = self._progress
-        counts = tally({s: n for s, n in progress.statuses.items() if n > 0}, progress.total)
+        # What is on its way has no verdict yet; as long as the run goes on it is not called failed.
+        counts = tally({s: n for s, n in progress.statuses.items() if n > 0 and s not in IN_DOUBT}, progress.total)
         update_job(self._engine, self._job_id, progress=round(progress.percent, 1), counts=counts)
 
     def _tell_log(self) -> None:

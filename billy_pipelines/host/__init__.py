@@ -1,0 +1,1 @@
+"""`billy up`, `billy down`, `billy demo`: processes, ports, signals. What the product does is in the other rooms."""

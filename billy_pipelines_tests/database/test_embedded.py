@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -120,6 +121,11 @@ def gone(pid: int) -> bool:
     with suppress(psutil.NoSuchProcess):
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     return True
+
+
+def as_server(folder: Path, command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+    """Another process of the account the server has, which therefore may signal it."""
+    return subprocess.Popen(command, user=server_account(folder).uid if os.geteuid() == 0 else None, **options)
 
 
 def pretend_pid(folder: Path, pid: int) -> None:
@@ -269,14 +275,17 @@ def test_a_door_that_somebody_else_put_up_is_not_used(folder: Path) -> None:
     sockets.rmdir()
 
 
-def test_a_door_left_open_is_closed(folder: Path) -> None:
+def test_a_door_left_open_is_closed_and_what_a_crash_left_behind_it_goes(folder: Path) -> None:
     sockets = postgres_folder.socket_dir(folder)
     sockets.mkdir()
     sockets.chmod(0o777)
-    (sockets / ".s.PGSQL.5432").write_text("left by a crash")
-    (sockets / ".s.PGSQL.5432.lock").write_text(f"{os.getppid()}\n")
-    EmbeddedPostgres(folder).start()
-    assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
+    (sockets / ".s.PGSQL.5432").write_text("no socket")
+    with as_server(folder, ["sleep", "60"]) as stranger:
+        lock = [str(stranger.pid), "/proc/self/cwd", "1", "5432", str(sockets)]  # PostgreSQL would stop at this
+        (sockets / ".s.PGSQL.5432.lock").write_text("\n".join(lock) + "\n")
+        EmbeddedPostgres(folder).start()
+        assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
+        stranger.kill()
 
 
 @as_root
@@ -441,8 +450,7 @@ def test_a_reused_pid_is_no_server(folder: Path) -> None:
     server = EmbeddedPostgres(folder)
     server.start()
     server.stop()
-    uid = server_account(folder).uid if os.geteuid() == 0 else None
-    with subprocess.Popen(["sleep", "60"], user=uid, cwd=folder) as stranger:
+    with as_server(folder, ["sleep", "60"], cwd=folder) as stranger:
         pretend_pid(folder, stranger.pid)
         assert not server.is_running()
         server.stop()  # must not hit the stranger
@@ -683,6 +691,17 @@ def test_who_leaves_last_stops_it(folder: Path) -> None:
     assert not server.is_running()
     assert not postgres_folder.socket_dir(folder).exists()
     assert not server.stop_if_unused()
+
+
+def test_a_connection_just_closed_does_not_count(folder: Path) -> None:
+    server = EmbeddedPostgres(folder)
+    server.start()
+    connection = connect(server)
+    backend = psutil.Process(connection.info.backend_pid)
+    backend.suspend()
+    connection.close()
+    threading.Timer(0.15, backend.resume).start()
+    assert server.stop_if_unused()
 
 
 def test_one_that_has_started_it_but_not_connected_yet_counts(folder: Path) -> None:

@@ -1,0 +1,175 @@
+"""`billy import`, `billy retry`: a job in the foreground, as a real run of the same Dagster job the sensor starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+from billy_pipelines.bulk.context import job_folder
+from billy_pipelines.bulk.document import exit_code, job_document
+from billy_pipelines.bulk.intake import Received, Reception, Refused, receive
+from billy_pipelines.bulk.options import FIELDS, JobOptions, OptionsError, parse_options
+from billy_pipelines.bulk.verdicts import RETRIABLE
+from billy_pipelines.cli.common import WRONG_USE, CommandFailed, command, database, error_console, print_json
+from billy_pipelines.cli.progress_bar import JobBar, verdict_table
+from billy_pipelines.database.connection import Database
+from billy_pipelines.database.jobs import JobRow, get_job
+from billy_pipelines.schemas.registry import RESOURCES
+from billy_pipelines.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _option_flags(function: F) -> F:
+    """One flag per job option, named as in YAML; a flag that is not given leaves the organization's own value."""
+    for name, field in reversed(FIELDS.items()):
+        flag = name.replace("_", "-")
+        default = field.get_default(call_default_factory=True)
+        help_text = f"{field.description}  [default: {'the resource’s own' if default == [] else default}]"
+        if field.annotation is bool:
+            declare = click.option(f"--{flag}/--no-{flag}", name, default=None, help=help_text)
+        elif isinstance(default, list):
+            declare = click.option(f"--{flag}", name, multiple=True, help=help_text)
+        else:
+            kind = click.Choice([str(v) for v in type(default)]) if hasattr(type(default), "__members__") else None
+            declare = click.option(f"--{flag}", name, default=None, type=kind or field.annotation, help=help_text)
+        function = declare(function)
+    return function
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--resource", required=True, type=click.Choice(list(RESOURCES)), help="What the rows are.")
+@click.option("--organization", default="default", show_default=True, help="Whose books.")
+@click.option("--again", is_flag=True, help="Run a file again that was completed before.")
+@_option_flags
+@command
+def import_(file: Path, resource: str, organization: str, again: bool, as_json: bool, **flags: Any) -> int:
+    """Create the records of FILE in Billy; rows Billy has already are skipped (see --on-existing).
+
+    Runs in the foreground and needs nothing else running. Ctrl-C cancels it for good.
+    """
+    given = _given(flags)
+    settings = Settings.from_environment()
+    settings.token(settings.organization(organization))  # a missing token is said at once, before anything is recorded
+    with database(settings) as opened:
+        try:
+            received = receive(
+                settings,
+                opened.engine,
+                file.absolute(),
+                organization=organization,
+                resource=resource,
+                operation="import",
+                options=given,
+                again=again,
+                keep=True,
+                launch=False,
+            )
+        except Refused as error:
+            raise CommandFailed("refused", str(error), WRONG_USE) from error
+        return _carry_out(settings, opened, received, given, as_json)
+
+
+@click.command()
+@click.argument("job_id")
+@_option_flags
+@command
+def retry(job_id: str, as_json: bool, **flags: Any) -> int:
+    """Try the failed and unprocessed rows of JOB again; options may change."""
+    settings = Settings.from_environment()
+    with database(settings) as opened:
+        job = get_job(opened.engine, job_id)
+        if job is None:
+            raise CommandFailed("no_such_job", f"There is no job {job_id!r}. `billy status` lists the jobs.", WRONG_USE)
+        if job.status not in RETRIABLE:
+            raise CommandFailed("not_retriable", f"Job {job_id} is {job.status}; there is nothing to try again.")
+        settings.token(settings.organization(job.organization))
+        return _carry_out(settings, opened, Received(job, Reception.RESUMED), _given(flags), as_json)
+
+
+def _given(flags: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in flags.items()
+        if value not in (None, ())
+    }
+
+
+def _carry_out(settings: Settings, opened: Database, received: Received, given: dict[str, Any], as_json: bool) -> int:
+    console = error_console()
+    if received.reception is not Reception.NEW:
+        console.print(received.sentence(), markup=False)
+    more: dict[str, Any] = {}
+    if received.reception is Reception.REPEATED:
+        job = received.job
+        more = {"repeated": True, "message": received.sentence()}
+    elif received.reception is Reception.FOLLOWED:
+        from billy_pipelines.cli.watching import follow_job
+
+        job = follow_job(opened.engine, received.job.job_id, console=console)
+    else:
+        job = _run(settings, opened, _with_options(received.job, given), console)
+    if as_json:
+        print_json(job_document(settings, job, **more))
+    else:
+        _tell(Console(highlight=False), settings, job)
+    for error in job.errors[-1:]:
+        if job.status == "failed":
+            console.print(f"billy: {error['code']}: {error['message']}", markup=False)
+    return exit_code(job)
+
+
+def _with_options(job: JobRow, given: dict[str, Any]) -> JobRow:
+    """A resumed job keeps its options except those given now."""
+    try:
+        options: JobOptions = parse_options({**job.options, **given}, "options")
+    except OptionsError as error:
+        raise CommandFailed("bad_option", str(error), WRONG_USE) from error
+    return job.model_copy(update={"options": options.model_dump(mode="json")})
+
+
+def _run(settings: Settings, opened: Database, job: JobRow, console: Console) -> JobRow:
+    from billy_pipelines import runs  # imports Dagster
+
+    with (
+        runs.open_instance(settings, opened) as instance,
+        JobBar(console) as bar,
+        _dagster_output(job_folder(settings, job.job_id)),
+    ):
+        runs.sweep(settings, opened.engine, instance)
+
+        def watch(_run_id: str) -> None:
+            present = get_job(opened.engine, job.job_id)
+            if present is not None:
+                bar.show(present)
+
+        end = runs.execute_in_foreground(instance, job, watch)
+    ended = get_job(opened.engine, job.job_id)
+    if ended is None:
+        raise CommandFailed("no_such_job", f"Job {job.job_id} was deleted while it ran.")
+    if end.error is not None and not ended.errors:
+        raise CommandFailed("run_failed", f"The run {end.run_id} failed: {end.error}")
+    return ended
+
+
+@contextmanager
+def _dagster_output(folder: Path) -> Iterator[None]:
+    """Dagster's own lines go to `run.log` of the job: the terminal has the bar."""
+    descriptor = os.open(folder / "run.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "a", encoding="utf-8") as log, redirect_stderr(log):
+        yield
+
+
+def _tell(console: Console, settings: Settings, job: JobRow) -> None:
+    document = job_document(settings, job)
+    console.print(verdict_table(job))
+    for name, path in document["files"].items():
+        if name in ("rejected", "failed", "unprocessed", "report"):
+            console.print(f"{name}: {path}", markup=False, soft_wrap=True)

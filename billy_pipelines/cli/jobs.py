@@ -1,0 +1,111 @@
+"""`billy status`, `billy watch`, `billy cancel`: look at jobs and stop one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from billy_pipelines.bulk.document import exit_code, job_document
+from billy_pipelines.cli.common import WRONG_USE, CommandFailed, command, database, error_console, print_json
+from billy_pipelines.database.connection import Database
+from billy_pipelines.database.jobs import JobRow, get_job, list_jobs
+from billy_pipelines.settings import Settings
+
+_COPENHAGEN = ZoneInfo("Europe/Copenhagen")
+
+
+@click.command()
+@click.argument("job_id", required=False)
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many jobs to list.")
+@command
+def status(job_id: str | None, limit: int, as_json: bool) -> int:
+    """List the newest jobs, or show one JOB."""
+    settings = Settings.from_environment()
+    console = Console(highlight=False)
+    with database(settings) as opened:
+        rows = [_job(opened, job_id)] if job_id else list_jobs(opened.engine, limit=limit)
+    documents = [job_document(settings, row) for row in rows]
+    if as_json:
+        print_json(documents[0] if job_id else {"jobs": documents})
+    elif job_id:
+        _show_one(console, settings, rows[0])
+    elif not rows:
+        console.print("No jobs yet. Drop a file, or run `billy import FILE --resource customers`.", markup=False)
+    else:
+        console.print(_table(rows))
+    return 0
+
+
+@click.command()
+@click.argument("job_id")
+@command
+def watch(job_id: str, as_json: bool) -> int:
+    """Follow JOB until it ends."""
+    from billy_pipelines.cli.watching import follow_job
+
+    settings = Settings.from_environment()
+    with database(settings) as opened:
+        row = follow_job(opened.engine, _job(opened, job_id).job_id, console=error_console())
+    if as_json:
+        print_json(job_document(settings, row))
+    else:
+        _show_one(Console(highlight=False), settings, row)
+    return exit_code(row)
+
+
+@click.command()
+@click.argument("job_id")
+@command
+def cancel(job_id: str, as_json: bool) -> int:
+    """Stop JOB: nothing new is sent, what is on its way is recorded. It can be resumed with `billy retry`."""
+    from billy_pipelines import runs
+
+    settings = Settings.from_environment()
+    with database(settings) as opened:
+        _job(opened, job_id)
+        with runs.open_instance(settings, opened) as instance:
+            asked = runs.cancel_job(settings, opened.engine, instance, job_id)
+        row = _job(opened, job_id)
+    if not asked:
+        raise CommandFailed("not_running", f"Job {job_id} is {row.status}; there is nothing to cancel.")
+    if as_json:
+        print_json(job_document(settings, row, cancel_requested=True))
+    else:
+        click.echo(f"Job {job_id} is told to stop; within 10 seconds nothing more is sent.")
+    return 0
+
+
+def _job(opened: Database, job_id: str) -> JobRow:
+    row = get_job(opened.engine, job_id)
+    if row is None:
+        raise CommandFailed("no_such_job", f"There is no job {job_id!r}. `billy status` lists the jobs.", WRONG_USE)
+    return row
+
+
+def _table(rows: list[JobRow]) -> Table:
+    table = Table("job", "state", "progress", "rows", "created", "updated", "skipped", "rejected", "failed", "when")
+    for row in rows:
+        counts = (str(row.counts.get(name, 0)) for name in ("created", "updated", "skipped", "rejected", "failed"))
+        table.add_row(
+            row.job_id, row.status, f"{row.progress:.0f} %", str(row.total_items), *counts, _when(row.created_at)
+        )
+    return table
+
+
+def _when(moment: datetime) -> str:
+    return moment.astimezone(_COPENHAGEN).strftime("%Y-%m-%d %H:%M")
+
+
+def _show_one(console: Console, settings: Settings, row: JobRow) -> None:
+    from billy_pipelines.cli.progress_bar import verdict_table
+
+    document = job_document(settings, row)
+    console.print(verdict_table(row))
+    for error in row.errors[-1:]:
+        console.print(f"{error['code']}: {error['message']}", markup=False)
+    for name, path in document["files"].items():
+        console.print(f"{name}: {path}", markup=False, soft_wrap=True)
