@@ -23,6 +23,8 @@ DEFAULT_API_URL = "https://api.billysbilling.com/v2"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]{0,99}$")]
+"""Upper case only, so that a token written there by mistake is refused instead of named in messages."""
 
 
 class SettingsError(Exception):
@@ -35,7 +37,7 @@ class Organization(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Slug
-    token_variable: str = "BILLY_ACCESS_TOKEN"  # noqa: S105 - the name of a variable, not a token
+    token_variable: VariableName = "BILLY_ACCESS_TOKEN"  # noqa: S105 - the name of a variable, not a token
     requests_per_second: float | None = Field(default=None, gt=0, le=1000)
     billy_organization_id: str | None = None
     """Pins Billy's id of the company (rule B2); otherwise it is recorded at first use."""
@@ -120,8 +122,9 @@ class Settings:
             return {"default": Organization(name="default")}
         try:
             parsed = _OrganizationsFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-        except (OSError, yaml.YAMLError, ValidationError) as error:
-            raise SettingsError(f"{path} cannot be used: {error}") from error
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+            # Without a chain, and without what stands in the file: somebody may have written a token into it.
+            raise SettingsError(f"{path} cannot be used: {_fault(error)}") from None
         names = [organization.name for organization in parsed.organizations]
         if duplicates := sorted({name for name in names if names.count(name) > 1}):
             raise SettingsError(f"{path} names an organization twice: {', '.join(duplicates)}.")
@@ -163,21 +166,39 @@ class Settings:
         return organization.requests_per_second or self.requests_per_second
 
 
+def _fault(error: Exception) -> str:
+    """What is wrong with a YAML file, without any of its content."""
+    if isinstance(error, ValidationError):
+        return "; ".join(
+            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+            for fault in error.errors(include_url=False, include_input=False, include_context=False)
+        )
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    if isinstance(error, OSError):
+        return str(error.strerror)
+    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "it is not YAML as expected"
+
+
 def checked_api_url(url: str) -> str:
     """The API base without a trailing slash; https only, loopback excepted (rule B25).
 
     Raises:
         SettingsError: another scheme, or no host.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises when it is none
+    except ValueError as error:
+        raise SettingsError(f"BILLY_API_URL is no address; it must look like {DEFAULT_API_URL}.") from error
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise SettingsError("BILLY_API_URL must hold neither a user name nor a query.")
     if not parts.hostname or parts.scheme not in ("http", "https"):
         raise SettingsError(f"BILLY_API_URL is {url!r}; it must look like {DEFAULT_API_URL}.")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise SettingsError(
             f"BILLY_API_URL is {url!r}: tokens travel over https only (http is for this machine's own)."
         )
-    if parts.username or parts.query or parts.fragment:
-        raise SettingsError("BILLY_API_URL must hold neither a user name nor a query.")
     return url.rstrip("/")
 
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from billy_pipelines.billy.client import BillyClient, Limiter
 from billy_pipelines.billy.transport import ANSWER_SECONDS, Transport
-from billy_pipelines.sandbox import SandboxServer
+
+
+class Server(Protocol):
+    """What a client needs to know of a server: a `SandboxServer`, or a test's own."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def token(self) -> str: ...
 
 
 class NoLimit:
@@ -30,7 +38,7 @@ class NoLimit:
 
 
 def open_client_for(
-    sandbox: SandboxServer,
+    sandbox: Server,
     *,
     token: str | None = None,
     limiter: Limiter | None = None,

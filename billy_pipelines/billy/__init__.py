@@ -1,0 +1,46 @@
+"""The Billy API: client, records, errors, rate limit. Knows nothing of jobs or files.
+
+    async with open_client(api_url, token, RateLimiter(budget, offload)) as billy:
+        company = await billy.organization()
+
+This list is what other rooms may use; everything else in here may change.
+"""
+
+from billy_pipelines.billy.client import BillyClient, Limiter, open_client
+from billy_pipelines.billy.errors import (
+    BillyError,
+    ListingUnstable,
+    NotFound,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    TokenRefused,
+    Unavailable,
+    UnexpectedAnswer,
+)
+from billy_pipelines.billy.models import Contact, ContactPerson, Organization, Record
+from billy_pipelines.billy.rate_limit import Budget, Granted, RateLimiter
+
+__all__ = [
+    "BillyClient",
+    "BillyError",
+    "Budget",
+    "Contact",
+    "ContactPerson",
+    "Granted",
+    "Limiter",
+    "ListingUnstable",
+    "NotFound",
+    "NotSent",
+    "Organization",
+    "OutcomeUnknown",
+    "RateLimited",
+    "RateLimiter",
+    "Record",
+    "Refused",
+    "TokenRefused",
+    "Unavailable",
+    "UnexpectedAnswer",
+    "open_client",
+]

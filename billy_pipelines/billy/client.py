@@ -114,8 +114,9 @@ class BillyClient:
         """Change keys of one record; absent keys stay (documented). Raises as `create`."""
         answer = await self._write(Verb.OVERWRITE, "PUT", _path(resource, record_id), {singular: changes}, permitted)
         records = answer.get(resource)
-        # What a PUT on a missing id answers is unknown, and a DELETE of one says 200 (documented): no record, no success.
-        if not (isinstance(records, list) and any(isinstance(r, dict) and r.get("id") == record_id for r in records)):
+        # What a PUT on a missing id answers is unknown, but a DELETE of one says 200 (documented).
+        named = {str(r.get("id")) for r in records if isinstance(r, dict)} if isinstance(records, list) else set()
+        if record_id not in named:
             raise OutcomeUnknown(f"Billy answered success but named no changed {singular}")
         return answer
 
@@ -208,7 +209,10 @@ class _Attempts:
     def outcome_unknown(self) -> OutcomeUnknown:
         """What to say of a write with unclear attempts."""
         last = self.unclear[-1]
-        said = str(last) if isinstance(last, TransportFailed) else f"Billy answered {last.status} and nothing readable"
+        if isinstance(last, TransportFailed):
+            said = str(last)
+        else:
+            said = f"Billy answered {last.status}{' with a body that cannot be read' if last.status < 300 else ''}"
         timed_out = any(isinstance(each, TransportFailed) and each.timed_out for each in self.unclear)
         return OutcomeUnknown(said, timed_out=timed_out)
 

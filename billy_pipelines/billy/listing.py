@@ -13,13 +13,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from billy_pipelines.billy.errors import ListingUnstable, Refused, TokenRefused, UnexpectedAnswer
+from billy_pipelines.billy.errors import ListingUnstable, RateLimited, Refused, TokenRefused, UnexpectedAnswer
 from billy_pipelines.billy.models import Paging
 
 PAGE_SIZE = 1000
-PASSES = 12
+PASSES = 40
+"""Reshuffled on every page, 20,000 records need about 11 passes until each was seen once."""
+PASSES_WITHOUT_NEWS = 6
 PAGES_AT_ONCE = 4
-SORTS_TO_TRY: tuple[str | None, ...] = ("createdTime", "name", None)
+SORTS_TO_TRY: tuple[str | None, ...] = (None, "createdTime", "name")
+"""In turn, the first reading being the first of them."""
 
 Query = dict[str, str | int]
 RawRecord = dict[str, Any]
@@ -38,45 +41,65 @@ ReadPage = Callable[[Query], Awaitable[Page]]
 
 
 async def read_all(read_page: ReadPage, query: Query) -> tuple[dict[str, RawRecord], list[dict[str, Any]]]:
-    """All records of a list by id, and the roots of all pages (for side-loaded records).
+    """All records of a list by id, and the roots of the pages they came from (for side-loaded records).
 
     Raises:
         ListingUnstable: distinct ids and total never agreed.
+        UnexpectedAnswer: Billy does not say how many records there are, or says so of an empty page.
         BillyError: a page could not be read.
     """
     found: dict[str, RawRecord] = {}
     roots: list[dict[str, Any]] = []
+    total: int | None = None
     sorts: list[str | None] = [None]
-    total = -1
-    for attempt in range(PASSES):
-        sort = sorts[attempt % len(sorts)]
+    passes = without_news = 0
+    while passes < PASSES and without_news < PASSES_WITHOUT_NEWS:
+        sort = sorts[passes % len(sorts)]
         try:
             pages = await _one_pass(read_page, query if sort is None else {**query, "sortProperty": sort})
-        except TokenRefused:
+        except (TokenRefused, RateLimited):
             raise
         except Refused:
             if sort is None:
                 raise
             sorts.remove(sort)  # Billy does not sort this list by that property; do not ask again
             continue
-        totals = {page.paging.total for page in pages}
+        passes += 1
+        if passes == 1:
+            sorts = list(SORTS_TO_TRY)
         records = {str(record["id"]): record for page in pages for record in page.records if record.get("id")}
-        total_now = pages[-1].paging.total
-        if total_now is not None and len(found.keys() | records.keys()) > total_now:
-            found, roots = {}, []  # something was deleted while we read: earlier passes hold what is gone
+        total_now = _agreed_total(pages)
+        if total_now is None:
+            found, roots, total = {}, [], None  # the list changed while we read it: what this pass holds may be gone
+            continue
+        if len(records) == total_now:
+            return records, [page.root for page in pages]
+        if total_now != total or len(found.keys() | records.keys()) > total_now:
+            found, roots, total = {}, [], total_now  # it changed since: earlier passes may hold what is gone
+        without_news = 0 if records.keys() - found.keys() else without_news + 1
         found.update(records)
         roots.extend(page.root for page in pages)
-        if total_now is None and len(pages) == 1:
-            return found, roots  # a server that gives no paging gave everything at once
-        if len(totals) == 1 and len(found) == total_now:
+        if len(found) == total:
             return found, roots
-        total = -1 if total_now is None else total_now
-        if attempt == 0:
-            sorts = list(SORTS_TO_TRY)
+    said = "changed its number of records again and again" if total is None else f"has {total} records by its own count"
     raise ListingUnstable(
-        f"Billy says there are {total} records, but {PASSES} readings of the list gave {len(found)} different ones. "
+        f"The list {said}, but {passes} readings of it gave {len(found)} different ones. "
         "Nothing was written. Try again when nobody else is changing these records."
     )
+
+
+def _agreed_total(pages: list[Page]) -> int | None:
+    """The total all pages of one pass give; None when they differ.
+
+    Raises:
+        UnexpectedAnswer: none is given, and what came need not be everything (billy-api.md quirk 4).
+    """
+    totals = {page.paging.total for page in pages}
+    if totals == {None} and len(pages) == 1 and len(pages[0].records) < PAGE_SIZE:
+        return len({record.get("id") for record in pages[0].records})  # no paging at all: everything at once
+    if None in totals:
+        raise UnexpectedAnswer("Billy's list does not say how many records there are, so it cannot be proved whole.")
+    return totals.pop() if len(totals) == 1 else None
 
 
 async def _one_pass(read_page: ReadPage, query: Query) -> list[Page]:

@@ -44,6 +44,8 @@ class RateLimiter:
         self._slots: deque[float] = deque()
         self._interval = 1.0
         self._generation = 0
+        self._refusals_to_tell = 0
+        # Held while the budget is asked, so that no reservation overtakes a refusal; first come, first served.
         self._mutex = asyncio.Lock()
 
     async def acquire(self) -> None:
@@ -51,7 +53,11 @@ class RateLimiter:
         loop = asyncio.get_running_loop()
         while True:
             async with self._mutex:
+                if self._refusals_to_tell:
+                    continue  # whoever brings the refusal stands in line for the mutex: queue behind it
                 generation = self._generation
+                while self._slots and self._slots[0] < loop.time() - LOOK_AHEAD_SECONDS:
+                    self._slots.popleft()  # nobody wanted it in its time; saved up they would leave as a burst
                 if not self._slots:
                     await self._reserve()
                 slot = self._slots.popleft()
@@ -65,8 +71,13 @@ class RateLimiter:
     async def push_back(self, seconds: float) -> None:
         """Billy refused for its limit: forget the permits in hand and slow everybody down."""
         self._generation += 1
-        self._slots.clear()
-        await self._offload(lambda: self._budget.push_back(seconds))
+        self._refusals_to_tell += 1
+        try:
+            async with self._mutex:
+                self._slots.clear()
+                await self._offload(lambda: self._budget.push_back(seconds))
+        finally:
+            self._refusals_to_tell -= 1
 
     async def _reserve(self) -> None:
         permits = max(1, min(MOST_AT_ONCE, int(LOOK_AHEAD_SECONDS / self._interval)))

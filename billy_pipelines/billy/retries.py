@@ -12,8 +12,8 @@
 Reasons: repeating a POST makes a second record (billy-api.md section 5, observed); repeating a PUT of plain keys is
 harmless; that a 429 saved nothing is unverified but agreed ("before any work"). Capped twice: attempts and total time,
 counted from the first failure, and apart for 429s: those are answers of a Billy that is alive and asks for patience.
-"Final" is not the whole truth about a PUT that was repeated: after an unclear attempt a clear no of a later one does not
-tell what the first one did, so its outcome is unknown too (`client`).
+"Final" is not the whole truth of a PUT that was repeated: after an unclear attempt, the clear no of a later one does
+not tell what the first one did, so its outcome is unknown too (`client`).
 """
 
 from __future__ import annotations
@@ -117,7 +117,9 @@ async def with_retries(attempt: Callable[[], Awaitable[Answer]]) -> Answer:
         Again: the last attempt's, when the patience is used up.
     """
     patience = _Patience()
-    retrying = tenacity.AsyncRetrying(retry=patience.count, wait=patience.pause, stop=patience.is_over, reraise=True)
+    retrying = tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception(patience.note), wait=patience.pause, stop=patience.is_over, reraise=True
+    )
     return await retrying(attempt)
 
 
@@ -130,9 +132,8 @@ class _Patience:
         self._limited_since: float | None = None
         self._last: Again | None = None
 
-    def count(self, state: tenacity.RetryCallState) -> bool:
-        """Whether the table allows to repeat what just happened."""
-        error = state.outcome.exception() if state.outcome else None
+    def note(self, error: BaseException) -> bool:
+        """Whether the table allows to repeat what just failed; counts it if so."""
         self._last = error if isinstance(error, Again) else None
         if self._last is None:
             return False

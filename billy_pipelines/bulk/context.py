@@ -64,8 +64,10 @@ def upload_path(settings: Settings, job_id: str, upload_name: str) -> Path:
 
 
 def safe_file_name(name: str) -> str:
-    """A file name that stays in its folder and is none of the names the job itself writes."""
-    plain = re.sub(r"[\x00-\x1f/\\]", "_", name).strip(" .")[-120:] or "upload"
+    """A file name that stays in its folder, is none of the names the job itself writes, and leaves room for what is put
+    around it (a file system takes 255 bytes)."""
+    plain = re.sub(r"[\x00-\x1f\x7f/\\]", "_", name).encode(errors="replace")[-120:].decode(errors="ignore")
+    plain = plain.strip(" .") or "upload"
     return f"upload-{plain}" if plain in RESERVED_NAMES else plain
 
 

@@ -279,9 +279,7 @@ class Execution:
             budget = RateRow(self.job.engine, organization.name, settings.rate_ceiling(organization))
             limiter = RateLimiter(budget, thread.run)
             token = settings.token(organization)
-            async with open_client(
-                settings.api_url, token, limiter, answer_seconds=self.timing.answer
-            ) as client:
+            async with open_client(settings.api_url, token, limiter, answer_seconds=self.timing.answer) as client:
                 yield client, thread
         finally:
             # Off the loop: it may be waiting out an outage.

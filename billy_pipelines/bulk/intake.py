@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Engine, text
 
 from billy_pipelines.bulk.context import job_folder, upload_path
+from billy_pipelines.bulk.matching import chosen_keys
 from billy_pipelines.bulk.options import OptionsError, check_policy, parse_options
 from billy_pipelines.bulk.reading import sha256_of
 from billy_pipelines.bulk.verdicts import FINISHED, RESUMABLE, State
@@ -27,14 +28,18 @@ from billy_pipelines.database.jobs import (
     get_job,
     jobs_of_upload,
     mirror_organization,
+    update_job,
     want_launch,
 )
-from billy_pipelines.database.locks import lock_key
+from billy_pipelines.database.locks import job_is_alive, lock_key
+from billy_pipelines.files.writing import make_folder
 from billy_pipelines.schemas.registry import RESOURCES
 from billy_pipelines.settings import Settings
 
 COPENHAGEN = ZoneInfo("Europe/Copenhagen")
 _LONGEST_ID = 100
+_STARTING = timedelta(seconds=60)
+"""How long a job may be without a process of its own before it is taken for one that nobody will start."""
 
 
 class Refused(Exception):
@@ -71,6 +76,7 @@ class Received:
         if self.reception is Reception.FOLLOWED:
             return f"The same content is being run right now as job {job.job_id}.{differs}"
         if self.reception is Reception.RESUMED:
+            differs += " Those given now hold, the rest stay as they were." if differs else ""
             return f"Job {job.job_id} of {day} with the same content is resumed where it stopped.{differs}"
         return f"New job {job.job_id}."
 
@@ -99,10 +105,13 @@ def receive(
     check_place(settings, organization, resource, operation)
     org = settings.organization(organization)
     try:
-        check_policy(options, org.policy, "options")
         wanted = parse_options({**org.options, **options}, "options").model_dump(mode="json")
-    except OptionsError as error:
+        check_policy(wanted, org.policy, "options")
+        chosen_keys(RESOURCES[resource], wanted["match_on"])
+    except (OptionsError, ValueError) as error:
         raise Refused(str(error)) from error
+    if not keep and not os.access(file.parent, os.W_OK):
+        raise Refused(f"The file cannot be moved away: the folder {file.parent} is not writable for this program.")
     sha256 = sha256_of(file)
     with engine.begin() as connection:
         # Two processes with the same file: the second one waits here and then finds the first one's job.
@@ -110,31 +119,36 @@ def receive(
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key("identity", identity)})
         mirror_organization(connection, organization)
         known = jobs_of_upload(connection, organization, resource, operation, sha256)
-        reception = Reception.NEW if again else _reception(known[0] if known else None)
-        if reception is Reception.NEW:
+        standing = _never_arrived(settings, known) if again else _standing(known, dry_run=wanted["dry_run"])
+        reception = _reception(connection, standing, launch=launch)
+        if standing is None:
             job_id = _free_id(connection, organization, resource, operation, sha256)
             values = {
                 "organization": organization,
                 "resource_type": resource,
                 "operation": operation,
                 "options": wanted,
-                "upload_name": file.name,
+                "upload_name": os.fsencode(file.name).decode(errors="replace"),
                 "upload_sha256": sha256,
             }
             create_job(connection, {"job_id": job_id, **values})
         else:
-            job_id = known[0].job_id
+            job_id = standing.job_id
+            if reception is Reception.RESUMED:
+                given = {name: wanted[name] for name in options}
+                update_job(connection, job_id, options={**standing.options, **given})
         if launch and reception in (Reception.NEW, Reception.RESUMED):
             want_launch(connection, job_id)
         job = get_job(connection, job_id)
         assert job is not None  # noqa: S101 - just written or just read in this transaction
     _put_away(settings, job, file, again=reception is not Reception.NEW, keep=keep)
+    before = standing.options if standing else wanted
     differing = tuple(
-        f"{name} {wanted[name]!r} instead of {job.options.get(name)!r}"
+        f"{name} {wanted[name]!r} instead of {before.get(name)!r}"
         for name in wanted
-        if wanted[name] != job.options.get(name)
+        if wanted[name] != before.get(name)
     )
-    return Received(job, reception, differing if reception is not Reception.NEW else ())
+    return Received(job, reception, differing)
 
 
 def check_place(settings: Settings, organization: str, resource: str, operation: str) -> None:
@@ -155,11 +169,41 @@ def check_place(settings: Settings, organization: str, resource: str, operation:
         raise Refused(f"The operation {operation!r} is not offered for {resource}. Offered: {offered}.")
 
 
-def _reception(job: JobRow | None) -> Reception:
-    if job is None or job.status in (State.PLANNED, State.UNDONE, State.UNDONE_PARTLY):
+def _standing(known: list[JobRow], *, dry_run: bool) -> JobRow | None:
+    """The newest job that still stands for this content.
+
+    An ended dry run and an undone job do not, and neither hides an older job that does. A dry run is never resumed as a
+    real job, nor a real job as a dry run.
+    """
+    for job in known:
+        was_dry = bool(job.options.get("dry_run"))
+        undone = job.status in (State.UNDONE, State.UNDONE_PARTLY)
+        only_planned = was_dry and job.status == State.PLANNED  # a real job is `planned` for a moment, before its sync
+        of_other_kind = job.status in RESUMABLE and was_dry != dry_run
+        if not (undone or only_planned or of_other_kind):
+            return job
+    return None
+
+
+def _never_arrived(settings: Settings, known: list[JobRow]) -> JobRow | None:
+    """A job whose process died between recording it and moving its file: `again` must not record that file twice."""
+    newest = known[0] if known else None
+    if newest is None or newest.status != State.PENDING:
+        return None
+    return None if upload_path(settings, newest.job_id, newest.upload_name).exists() else newest
+
+
+def _reception(connection: Connection, job: JobRow | None, *, launch: bool) -> Reception:
+    if job is None:
         return Reception.NEW
     if job.status in FINISHED:
         return Reception.REPEATED
+    if job.status == State.PENDING:
+        # Its process may have died before its run began; nobody else would ever start it.
+        old = datetime.now(UTC) - job.created_at > _STARTING
+        awaited = launch and job.launch_wanted
+        forgotten = old and not awaited and not job_is_alive(connection, job.job_id)
+        return Reception.RESUMED if forgotten else Reception.FOLLOWED
     return Reception.RESUMED if job.status in RESUMABLE else Reception.FOLLOWED
 
 
@@ -179,14 +223,14 @@ def _free_id(connection: Connection, organization: str, resource: str, operation
 def _put_away(settings: Settings, job: JobRow, file: Path, *, again: bool, keep: bool) -> None:
     """Move (or copy) the file to its job. An interrupted move is finished by the next tick that sees the file."""
     folder = job_folder(settings, job.job_id)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder)
     target = upload_path(settings, job.job_id, job.upload_name)
     if again and target.exists() and sha256_of(target) == job.upload_sha256:
         if keep:
             return
         stamp = datetime.now(COPENHAGEN).strftime("%Y%m%d-%H%M%S-%f")
         target = folder / "again" / f"{stamp}-{target.name}"
-        target.parent.mkdir(mode=0o700, exist_ok=True)
+        make_folder(target.parent)
     if keep or file.stat().st_dev != folder.stat().st_dev:
         part = target.with_name(f".{target.name}.part")
         shutil.copyfile(file, part)

@@ -25,6 +25,7 @@ from billy_pipelines.bulk.verdicts import (
 from billy_pipelines.database.jobs import JobRow, add_error, change_status, update_job
 from billy_pipelines.database.journal import Outcome
 from billy_pipelines.database.tables import jobs
+from billy_pipelines.files.writing import make_folder
 
 BEGINNABLE = (State.PENDING, State.VALIDATING, State.PLANNED, State.PROCESSING, State.COMPLETED, *RETRIABLE)
 # A completed job run again (Re-execute in the UI) finds nothing open, sends nothing and ends as it was.
@@ -107,7 +108,9 @@ def _end(job: JobContext, state: State | None, *, keep_open: bool = False) -> Jo
         job.journal.move((VALID, PLANNED), Verdict.UNPROCESSED)
     statuses = job.journal.counts()
     job = load_job(job.settings, job.engine, job.job_id)  # reading the file has set its number of rows meanwhile
-    counts = tally(statuses, job.row.total_items)
+    table = reports.table_of(job)
+    # A job that ended before it read its file still answers for every row of it.
+    counts = tally(statuses, max(job.row.total_items, len(table.lines) if table else 0))
     state = state or finished_state(counts)
     decided = counts["total"] - counts[Verdict.UNPROCESSED]
     values: dict[str, Any] = {
@@ -122,7 +125,7 @@ def _end(job: JobContext, state: State | None, *, keep_open: bool = False) -> Jo
     }
     update_job(job.engine, job.job_id, **values)
     job = load_job(job.settings, job.engine, job.job_id)
-    job.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    reports.write_results(job)
+    make_folder(job.folder)
+    reports.write_results(job, table)
     reports.write_report(job, reports.report_text(job, job_document(job.settings, job.row)))
     return job.row

@@ -32,7 +32,10 @@ class Register(Generic[R]):
     def __init__(self, resource: Resource[R], records: Iterable[R], match_on: Sequence[str] = ()) -> None:
         self._resource = resource
         self._keys = chosen_keys(resource, match_on)
-        self._index: dict[str, dict[str, list[R]]] = {key.name: defaultdict(list) for key in self._keys}
+        self._names = next((key for key in resource.match_keys if key.kind is KeyKind.WEAK), None)
+        # The name is known by whatever is matched on: settling depends on it.
+        self._indexed = {key.name: key for key in (*self._keys, *([self._names] if self._names else []))}
+        self._index: dict[str, dict[str, list[R]]] = {name: defaultdict(list) for name in self._indexed}
         self.size = 0
         for record in records:
             self.add(record)
@@ -40,7 +43,7 @@ class Register(Generic[R]):
     def add(self, record: R) -> None:
         """Make a record known."""
         self.size += 1
-        for key in self._keys:
+        for key in self._indexed.values():
             for value in key.of_record(record):
                 if value:
                     self._index[key.name][value].append(record)
@@ -53,45 +56,32 @@ class Register(Generic[R]):
                 continue
             found = self._index[key.name].get(value, [])
             live = [record for record in found if not self._resource.is_archived(record)]
-            match = self._judge(key, row, live or found, bool(live))
+            match = self._judge(key, row, live or found)
             if match is not None:
                 return match
             if key.must_exist and not found:
                 return Match(key=key.name, obstacle="not_found")
         return Match()
 
-    def _judge(self, key: MatchKey[R], row: Row, candidates: list[R], live: bool) -> Match[R] | None:
+    def _judge(self, key: MatchKey[R], row: Row, candidates: list[R]) -> Match[R] | None:
         if not candidates:
             return None
         if key.kind is KeyKind.IDENTITY:
             return _only(key, candidates)
         if key.kind is KeyKind.SHARED:
-            return self._judge_shared(key, row, candidates)
+            # B6: no key where several have it, or the EAN differs: one public body has many EANs.
+            alone = len(candidates) == 1 and "ean" not in self._resource.contradictions(row, candidates[0])
+            return _only(key, candidates) if alone else None
         fitting = [record for record in candidates if not self._resource.contradictions(row, record)]
         if fitting:
             return _only(key, fitting)
         fields = sorted({field for record in candidates for field in self._resource.contradictions(row, record)})
         return Match(key=key.name, obstacle="possible_duplicate", candidates=candidates, fields=fields)
 
-    def _judge_shared(self, key: MatchKey[R], row: Row, candidates: list[R]) -> Match[R] | None:
-        """B6: a key only when a single live one has it and the EAN does not differ; one public body has many EANs."""
-        same_ean = [record for record in candidates if "ean" not in self._resource.contradictions(row, record)]
-        if len(candidates) == 1:
-            return _only(key, same_ean) if same_ean else None
-        if not same_ean:
-            return None  # the row brings an EAN none of them has: another branch of the same body
-        named = [record for record in same_ean if self._same_name(row, record)]
-        return _only(key, named or same_ean)
-
-    def _same_name(self, row: Row, record: R) -> bool:
-        weak = next((key for key in self._resource.match_keys if key.kind is KeyKind.WEAK), None)
-        return weak is not None and weak.of_row(row) in weak.of_record(record)
-
     def same_name(self, row: Row) -> list[R]:
-        """Every record of the row's name, live or archived."""
-        weak = next((key for key in self._keys if key.kind is KeyKind.WEAK), None)
-        value = weak.of_row(row) if weak else None
-        return list(self._index[weak.name].get(value, [])) if weak and value else []
+        """Every record of the row's name, live or archived, whatever is matched on."""
+        value = self._names.of_row(row) if self._names else None
+        return list(self._index[self._names.name].get(value, [])) if self._names and value else []
 
 
 def _only(key: MatchKey[R], candidates: Sequence[R]) -> Match[R]:

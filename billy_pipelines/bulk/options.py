@@ -45,7 +45,7 @@ class JobOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    batch_size: int = Field(default=10, ge=1, le=1000, description="Items marked as leaving together.")
+    batch_size: int = Field(default=10, ge=1, le=1000, strict=True, description="Items marked as leaving together.")
     continue_on_error: bool = Field(default=True, description="Go on after an item fails.")
     validate_before_create: bool = Field(
         default=True, description="Stop before the first write when too many rows are wrong. Off: no such gate."
@@ -61,6 +61,7 @@ class JobOptions(BaseModel):
         default=0.05,
         ge=0,
         le=1,
+        strict=True,  # `yes` is no share; taken for a number it would be 1, a gate that is always open
         description="Share of wrong rows that stops the job before its first write. Five wrong rows always pass, "
         "except with an explicit 0, which means none at all.",
     )
@@ -111,7 +112,9 @@ def read_options_file(path: Path) -> dict[str, Any]:
         if path.stat().st_size > MAX_OPTIONS_BYTES:
             raise OptionsError(f"{path.name} is larger than {MAX_OPTIONS_BYTES // 1024} KB; no options file is.")
         content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_PlainLoader)  # noqa: S506 - a SafeLoader
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except RecursionError as error:
+        raise OptionsError(f"{path.name} cannot be read as YAML: it is nested too deeply.") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: no UTF-8, the 31st of February, …
         raise OptionsError(f"{path.name} cannot be read as YAML: {error}") from error
     if content is None:
         return {}
@@ -121,18 +124,24 @@ def read_options_file(path: Path) -> dict[str, Any]:
 
 
 def check_policy(values: Mapping[str, Any], policy: Mapping[str, Any], where: str) -> None:
-    """Options beside a file cannot exceed what the organization allows (rule B25).
+    """A job's options cannot exceed what its organization allows (rule B25), nor by leaving an option out.
+
+    `values` are all options as plain values.
 
     Raises:
-        OptionsError: one does.
+        OptionsError: one does, or the policy names no option.
     """
     for name, limit in policy.items():
         if name not in values:
-            continue
-        value = values[name]
-        allowed = value in limit if isinstance(limit, list) else value <= limit if _is_number(limit) else value == limit
-        if not allowed:
-            raise OptionsError(f"{where}: {name} is {value!r}, but this organization's policy allows {limit!r}.")
+            raise OptionsError(f"The organization's policy limits {name!r}, which is no option: {', '.join(FIELDS)}.")
+        if not _is_allowed(values[name], limit):
+            raise OptionsError(f"{where}: {name} is {values[name]!r}, but this organization's policy allows {limit!r}.")
+
+
+def _is_allowed(value: Any, limit: Any) -> bool:
+    if isinstance(limit, list):
+        return all(part in limit for part in value) if isinstance(value, list) else value in limit
+    return bool(value <= limit) if _is_number(limit) and _is_number(value) else bool(value == limit)
 
 
 def _is_number(value: object) -> bool:

@@ -106,10 +106,8 @@ class Planner:
 
     def _missing(self, item: Item, row: Row) -> None:
         problems: list[Problem] = []
-        same_name: list[str] = []
-        if self._options.on_existing is OnExisting.create:
-            same_name = [record.id for record in self._register.same_name(row)]
-        else:
+        same_name = [record.id for record in self._register.same_name(row)]
+        if self._options.on_existing is not OnExisting.create:
             earlier = self._new.find(row)
             twin = earlier.record or (earlier.candidates[0] if earlier.obstacle == "ambiguous_match" else None)
             if twin is not None:

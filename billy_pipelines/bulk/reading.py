@@ -64,7 +64,8 @@ def read_job_upload(job: JobContext) -> Upload:
     try:
         upload = read_upload(job.upload, job.resource)
     except UnreadableFile as error:
-        raise Halted(error.code, f"{job.row.upload_name}: {error}") from error
+        # Without the file's name: it can hold anything, and this text goes into Dagster's log (rule B23).
+        raise Halted(error.code, str(error)) from error
     source = {
         "delimiter": upload.table.delimiter,
         "columns": upload.headers.fields,
@@ -100,7 +101,8 @@ def check_rows(upload: Upload, resource: Resource[Any], blank_means: str) -> Che
         problems = [replace(p, column=headers.column_of(p.column)) for p in validated.problems.get(position, [])]
         row = validated.rows[position]
         if position in table.oversized:
-            text = sentence("too_many_cells", cells=table.oversized[position], columns=len(table.header))
+            cells = len(table.header) + len(table.oversized[position])
+            text = sentence("too_many_cells", cells=cells, columns=len(table.header))
             problems.append(Problem("too_many_cells", message=text))
             row = None
         warnings.update(problem.code for problem in problems if problem.warning)

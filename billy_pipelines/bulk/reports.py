@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 from billy_pipelines.bulk.context import JobContext
-from billy_pipelines.bulk.verdicts import VERDICT_OF_STATUS, Verdict
+from billy_pipelines.bulk.reading import sha256_of
+from billy_pipelines.bulk.verdicts import IN_DOUBT, VERDICT_OF_STATUS, State, Verdict
 from billy_pipelines.database.journal import Item
+from billy_pipelines.files.headers import folded
 from billy_pipelines.files.table import ERROR_COLUMNS, Table, UnreadableFile, read_table
 from billy_pipelines.files.writing import write_rows, write_text
-from billy_pipelines.schemas.codes import masked
+from billy_pipelines.schemas.cleaning import is_possible_cpr
+from billy_pipelines.schemas.codes import HIDDEN, masked, sentence
 
-HIDDEN = "•••"
 FIRST_REJECTS = 50
 DEFAULT_DELIMITER = ";"
 
@@ -41,21 +44,52 @@ def write_plan(job: JobContext, items: Iterable[Item]) -> None:
     write_rows(job.folder / "plan.csv", header, rows, delimiter=_delimiter(job))
 
 
-def write_results(job: JobContext) -> None:
-    """All files that tell how the rows ended. Files for which there is no row are not written, or removed."""
-    items = job.journal.items()
-    header = ("line", "key", "verdict", "billy_id", "code", "message")
+def table_of(job: JobContext) -> Table | None:
+    """The upload as a table; None when it is gone, has changed since it was taken, or cannot be read."""
+    try:
+        return read_table(job.upload) if sha256_of(job.upload) == job.row.upload_sha256 else None
+    except (OSError, UnreadableFile):
+        return None
+
+
+def write_results(job: JobContext, table: Table | None) -> None:
+    """All files that tell how the rows ended; `table` is the upload. Files without rows are not written, or removed."""
+    items = _every_row(job, table)
+    header = ("line", "key", "verdict", "billy_id", "code", "message", "warnings")
     rows = [
-        (item.line, item.natural_key, verdict_of(item).value, item.billy_id, item.error_code, item.error)
+        (item.line, item.natural_key, verdict_of(item).value, item.billy_id, *_reason(item), _warnings(job, item))
         for item in items
     ]
     write_rows(job.folder / "results.csv", header, rows, delimiter=_delimiter(job))
-    try:
-        table = read_table(job.upload) if job.upload.exists() else None
-    except UnreadableFile:
-        table = None
     for verdict in (Verdict.REJECTED, Verdict.FAILED, Verdict.UNPROCESSED):
         _write_rows_to_mend(job, table, [item for item in items if verdict_of(item) is verdict], verdict)
+
+
+def _every_row(job: JobContext, table: Table | None) -> list[Item]:
+    """The journal, and the rows of the file that never reached it because the job ended before."""
+    items = job.journal.items()
+    known = {item.item_index for item in items}
+    lines = table.lines if table else []
+    left = [_unread(index, line) for index, line in enumerate(lines) if index not in known]
+    return sorted([*items, *left], key=lambda item: item.item_index)
+
+
+def _unread(index: int, line: int) -> Item:
+    return Item(
+        item_index=index,
+        line=line,
+        item_data=None,
+        status=Verdict.UNPROCESSED,
+        action=None,
+        natural_key=None,
+        changes=None,
+        before_image=None,
+        billy_id=None,
+        attempts=0,
+        error_code=None,
+        error=None,
+        details=None,
+    )
 
 
 def write_report(job: JobContext, text: str) -> None:
@@ -69,23 +103,54 @@ def _write_rows_to_mend(job: JobContext, table: Table | None, items: list[Item],
         path.unlink(missing_ok=True)
         return
     columns = list(table.header)
+    personal = {name for name in columns if "cpr" in folded(name)}
     cells = table.cells.iloc[[item.item_index for item in items]].to_numpy().tolist()
     rows = []
     for item, original in zip(items, cells, strict=True):
-        problems = errors_of(item)
-        hidden = {problem["column"] for problem in problems if problem["code"] == "possible_cpr"}
-        shown = [HIDDEN if name in hidden else cell for name, cell in zip(columns, original, strict=True)]
+        problems = errors_of(job, item)
+        for problem in problems:
+            if problem["code"] == "too_many_cells":
+                # The cells no column holds stand in the file only; here is where they can be put back from.
+                surplus = table.delimiter.join(table.oversized.get(item.item_index, ()))
+                problem["value"] = HIDDEN if is_possible_cpr(surplus) else surplus
+        hidden = personal | {problem["column"] for problem in problems if problem["code"] == "possible_cpr"}
+        shown = [
+            HIDDEN if cell and (name in hidden or is_possible_cpr(cell)) else cell
+            for name, cell in zip(columns, original, strict=True)
+        ]
         rows.append([*shown, item.line, *_joined(problems)])
     write_rows(path, [*columns, *ERROR_COLUMNS], rows, delimiter=table.delimiter)
 
 
-def errors_of(item: Item) -> list[dict[str, Any]]:
+def errors_of(job: JobContext, item: Item) -> list[dict[str, Any]]:
     """What is wrong with a row: column as in the file, value, code, message."""
-    details = item.details if isinstance(item.details, list) else []
-    problems = [detail for detail in details if not detail.get("warning")]
-    if problems or item.error_code is None:
+    problems = [detail for detail in _details(job, item) if not detail.get("warning")]
+    code, message = _reason(item)
+    if problems or code is None:
         return problems
-    return [{"column": "", "value": "", "code": item.error_code, "message": item.error or ""}]
+    return [{"column": "", "value": "", "code": code, "message": message or ""}]
+
+
+def _details(job: JobContext, item: Item) -> list[dict[str, Any]]:
+    """A row's problems and warnings. The plan knows fields; people know the columns of their file."""
+    columns = job.row.source.get("columns") or {}
+    details = item.details if isinstance(item.details, list) else []
+    return [{**detail, "column": columns.get(detail["column"], detail["column"])} for detail in details]
+
+
+def _reason(item: Item) -> tuple[str | None, str | None]:
+    """Code and message of a row; one that was cut off while its request was out has none of its own."""
+    if item.error_code is None and item.status in IN_DOUBT:
+        message = "the job ended before Billy answered"
+        return "outcome_unknown", sentence("outcome_unknown", message=message, key=repr(item.natural_key))
+    if item.error_code is None and verdict_of(item) is Verdict.UNPROCESSED:
+        return None, f"not carried out: {item.action}" if item.action else "the job ended before this row's turn"
+    return item.error_code, item.error
+
+
+def _warnings(job: JobContext, item: Item) -> str:
+    found = [detail for detail in _details(job, item) if detail.get("warning")]
+    return " | ".join(f"{detail['column']}: {detail['message']}".removeprefix(": ") for detail in found)
 
 
 def _joined(problems: list[dict[str, Any]]) -> list[str]:
@@ -104,9 +169,10 @@ def reject_rows(job: JobContext) -> list[dict[str, Any]]:
     """The first rejected rows for the run page, with masked values (rule B23)."""
     rows = []
     for item in job.journal.items([Verdict.REJECTED])[:FIRST_REJECTS]:
-        for problem in errors_of(item):
-            value = str(problem["value"])
-            text = str(problem["message"]).replace(value, masked(value)) if value else str(problem["message"])
+        for problem in errors_of(job, item):
+            value, text = str(problem["value"]), str(problem["message"])
+            if value:
+                text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", lambda _: masked(value), text)  # noqa: B023
             rows.append(
                 {
                     "line": item.line,
@@ -119,6 +185,11 @@ def reject_rows(job: JobContext) -> list[dict[str, Any]]:
     return rows[:FIRST_REJECTS]
 
 
+def _as_code(name: str) -> str:
+    """Text from a file in Markdown that a browser will show: nothing in it is a link or an image."""
+    return f"`{' '.join(name.replace('`', ' ').split())[:60]}`"
+
+
 def report_text(job: JobContext, document: dict[str, Any]) -> str:
     """The report, in Markdown: whose books, how many rows ended how, why rows were refused, what to do next."""
     counts, row = document["counts"], job.row
@@ -129,7 +200,7 @@ def report_text(job: JobContext, document: dict[str, Any]) -> str:
         " · ".join(filter(None, (row.resource_type, row.operation, f"organization {row.organization}", row.message))),
         "",
     ]
-    lines += [f"**{error['code']}**: {error['message']}\n" for error in row.errors[-1:] if row.status != "completed"]
+    lines += [f"**{error['code']}**: {error['message']}\n" for error in row.errors[-1:] if row.status == State.FAILED]
     lines += ["| verdict | rows |", "|---|---:|"]
     lines += [f"| {verdict} | {number:,} |" for verdict, number in counts.items() if number or verdict == "total"]
     if row.status == "planned" and row.planned:
@@ -140,7 +211,9 @@ def report_text(job: JobContext, document: dict[str, Any]) -> str:
         lines += ["", "| warning | rows |", "|---|---:|", *(f"| {c} | {n} |" for c, n in row.warnings.items())]
     unknown = row.source.get("unknown_columns") or {}
     if unknown:
-        named = ", ".join(f"{name}{f' (did you mean {near}?)' if near else ''}" for name, near in unknown.items())
+        named = ", ".join(
+            f"{_as_code(name)}{f' (did you mean {near}?)' if near else ''}" for name, near in unknown.items()
+        )
         lines += ["", f"Columns not used: {named}."]
     if counts[Verdict.REJECTED]:
         lines += ["", "Mend the rows in rejected.csv and drop that file again."]

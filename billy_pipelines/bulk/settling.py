@@ -2,7 +2,8 @@
 
 A new record of ours is one of the row's name that was not there when the job was planned, that no other row of the job
 has made, and that holds what we sent. Rows with equal contents are interchangeable, so it does not matter which of
-them is given which record, only that no record is given twice.
+them is given which record, only that no record is given twice. Rows that say more choose first: a row of a bare name
+fits every record of that name, and would take the one that only a fuller row can have made.
 """
 
 from __future__ import annotations
@@ -30,17 +31,20 @@ def settle_creates(
     resource: Resource[Any], in_doubt: Iterable[Item], register: Register[Any], claimed_ids: set[str]
 ) -> list[Settled]:
     """Decide each row in doubt against a complete, fresh listing. `claimed_ids` grows by the records given out."""
-    settled = []
-    for item in in_doubt:
-        row = item.item_data or {}
+
+    def appeared(item: Item) -> list[Any]:
         before = set((item.before_image or {}).get("same_name_ids", []))
-        appeared = [
-            record for record in register.same_name(row) if record.id not in claimed_ids and record.id not in before
-        ]
-        exact = [record for record in appeared if not resource.differences(row, record)]
+        found = register.same_name(item.item_data or {})
+        return [record for record in found if record.id not in claimed_ids and record.id not in before]
+
+    items = list(in_doubt)
+    made: dict[int, Any] = {}
+    for item in sorted(items, key=lambda item: -sum(value is not None for value in (item.item_data or {}).values())):
+        exact = [record for record in appeared(item) if not resource.differences(item.item_data or {}, record)]
         if exact:
             claimed_ids.add(exact[0].id)
-            settled.append(Settled(item, exact[0]))
-        else:
-            settled.append(Settled(item, suspects=appeared))
-    return settled
+            made[item.item_index] = exact[0]
+    return [
+        Settled(item, made[item.item_index]) if item.item_index in made else Settled(item, suspects=appeared(item))
+        for item in items
+    ]

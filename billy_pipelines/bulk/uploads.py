@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from sqlalchemy import Engine
 
 from billy_pipelines.bulk.intake import Received, Reception, Refused, receive
 from billy_pipelines.bulk.options import OptionsError, read_options_file
-from billy_pipelines.files.writing import write_text
+from billy_pipelines.files.writing import make_folder, write_text
 from billy_pipelines.schemas.registry import RESOURCES
 from billy_pipelines.settings import Settings
 
@@ -57,19 +59,19 @@ def make_folders(settings: Settings) -> None:
     for organization in settings.organizations():
         for resource in RESOURCES.values():
             for operation in resource.operations:
-                folder = settings.uploads_dir / organization / resource.name / operation
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_folder(settings.uploads_dir / organization / resource.name / operation)
 
 
 def drops(settings: Settings) -> list[Drop]:
-    """All uploads that lie in the tree now, oldest first."""
+    """All uploads that lie in the tree now, oldest first; those that have a note already come last, so that a heap of
+    files nobody can take never keeps others waiting."""
     root = settings.uploads_dir
     found = []
     for path in _walk(root):
         folders = path.relative_to(root).parts[:-1]
         place = (folders[0], folders[1], folders[2]) if len(folders) == 3 else None
         found.append(Drop(path, place))
-    return sorted(found, key=lambda drop: _changed_at(drop.path))
+    return sorted(found, key=lambda drop: (_is_file(_note_of(drop.path)), _changed_at(drop.path)))
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -116,16 +118,21 @@ def _patience(path: Path) -> float:
     """How many seconds the file must stay as it is before it is taken."""
     try:
         stat = path.stat()
-        if stat.st_size == 0:
-            needed = EMPTY_SECONDS
-        else:
-            with path.open("rb") as file:
-                file.seek(-1, 2)
-                needed = YOUNG_SECONDS if file.read(1) in b"\r\n" else YOUNG_SECONDS_WITHOUT_END
+        needed = EMPTY_SECONDS if stat.st_size == 0 else _needed(path)
     except OSError:
         return EMPTY_SECONDS
-    # The later of both times: a copy that keeps the original's modification time has a new change time.
-    return needed - (time.time() - max(stat.st_mtime, stat.st_ctime))
+    # The time of the last change to the file by this machine's clock: a copy may keep its original's modification time,
+    # and one from a machine whose clock is ahead would wait until that time comes.
+    return needed - (time.time() - stat.st_ctime)
+
+
+def _needed(path: Path) -> float:
+    try:
+        with path.open("rb") as file:
+            file.seek(-1, 2)
+            return YOUNG_SECONDS if file.read(1) in b"\r\n" else YOUNG_SECONDS_WITHOUT_END
+    except PermissionError:
+        return YOUNG_SECONDS_WITHOUT_END  # taking it will say that it cannot be read
 
 
 def options_of(path: Path) -> tuple[dict[str, Any], bool]:
@@ -135,8 +142,8 @@ def options_of(path: Path) -> tuple[dict[str, Any], bool]:
         OptionsError
     """
     options: dict[str, Any] = {}
-    for source in (path.parent / "options.yaml", path.with_name(path.name + OPTIONS_SUFFIX)):
-        if source.is_file() and not source.is_symlink():
+    for source in (path.parent / "options.yaml", _beside(path, OPTIONS_SUFFIX)):
+        if _is_file(source) and not source.is_symlink():
             options |= read_options_file(source)
     again = options.pop("again", False)
     if not isinstance(again, bool):
@@ -146,7 +153,7 @@ def options_of(path: Path) -> tuple[dict[str, Any], bool]:
 
 def take(settings: Settings, engine: Engine, drop: Drop) -> Received | None:
     """Make one settled file a job, or leave a note beside it that says why not. Returns None with a note."""
-    note = drop.path.with_name(drop.path.name + NOTE_SUFFIX)
+    note = _note_of(drop.path)
     try:
         if drop.place is None:
             raise Refused(
@@ -169,15 +176,39 @@ def take(settings: Settings, engine: Engine, drop: Drop) -> Received | None:
     except (Refused, OptionsError) as error:
         _write_note(note, str(error))
         return None
-    sidecar = drop.path.with_name(drop.path.name + OPTIONS_SUFFIX)
-    sidecar.unlink(missing_ok=True)  # its options stand on the job now; left behind, it would speak for the next file
-    if received.reception is Reception.REPEATED:
+    except FileNotFoundError:
+        return None  # whoever dropped it has taken it away again
+    except OSError as error:
+        _write_note(note, f"The file cannot be taken: {error.strerror}. Make it readable and drop it again.")
+        return None
+    # Its options stand on the job now; left behind, they would speak for the next file of that name.
+    _beside(drop.path, OPTIONS_SUFFIX).unlink(missing_ok=True)
+    if received.reception is Reception.REPEATED or received.other_options:
         _write_note(note, received.sentence())
     else:
         note.unlink(missing_ok=True)
     return received
 
 
+def _beside(path: Path, suffix: str) -> Path:
+    """A file that belongs to another; a name that would grow too long for the file system (255 bytes) is cut."""
+    room = 240 - len(suffix)
+    name = path.name if len(os.fsencode(path.name)) <= room else os.fsdecode(os.fsencode(path.name)[:room])
+    return path.with_name(name + suffix)
+
+
+def _note_of(path: Path) -> Path:
+    return _beside(path, NOTE_SUFFIX)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def _write_note(note: Path, message: str) -> None:
-    if not note.exists() or note.read_text(encoding="utf-8").strip() != message:
-        write_text(note, message + "\n")
+    with contextlib.suppress(OSError):  # a folder nobody may write to; other files must not wait for it
+        if not note.exists() or note.read_text(encoding="utf-8", errors="replace").strip() != message:
+            write_text(note, message + "\n")

@@ -40,6 +40,7 @@ _EXPECTED: dict[type[Exception], str] = {
     DatabaseUnavailable: "database_unavailable",
     EmbeddedPostgresError: "database_unavailable",
 }
+_ENDS_CLEARLY: tuple[type[Exception], ...] = (CommandFailed, *_EXPECTED)
 
 
 def command(function: F) -> F:
@@ -50,7 +51,7 @@ def command(function: F) -> F:
     def framed(*args: Any, as_json: bool, **kwargs: Any) -> Any:
         try:
             result = function(*args, as_json=as_json, **kwargs)
-        except (CommandFailed, *_EXPECTED) as error:
+        except _ENDS_CLEARLY as error:
             code = error.code if isinstance(error, CommandFailed) else _EXPECTED[_kind(error)]
             if as_json:
                 print_json({"error": {"code": code, "message": str(error)}})

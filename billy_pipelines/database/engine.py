@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, text
-from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 
 from billy_pipelines.database.tables import SCHEMA
 from billy_pipelines.database.urls import normalized_url
@@ -65,17 +65,21 @@ def _current_version(connection: Connection) -> str | None:
     exists = connection.execute(text(f"SELECT to_regclass('{SCHEMA}.billy_alembic_version')")).scalar()
     if exists is None:
         return None
-    try:
-        return connection.execute(text(f"SELECT version_num FROM {SCHEMA}.billy_alembic_version")).scalar()
-    except ProgrammingError:
-        return None
+    return connection.execute(text(f"SELECT version_num FROM {SCHEMA}.billy_alembic_version")).scalar()
 
 
 def _upgrade(connection: Connection) -> None:
     from alembic import command  # 0.3 s to import, needed only when there is something to migrate
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise DatabaseUnavailable(
+            f"The tables in this database are not of this version of billy-pipelines ({error}). "
+            "If a newer version has used it, use that one, or another database."
+        ) from error

@@ -6,7 +6,10 @@ Rows travel as one JSON parameter per statement (`jsonb_to_recordset`), so 500 c
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +18,7 @@ from sqlalchemy import Connection, Engine, select, text
 from billy_pipelines.database.tables import items
 
 CHUNK = 5000
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -141,13 +145,13 @@ class Journal:
         """Write what the plan decided, all of it or nothing."""
         with self._engine.begin() as connection:
             for start in range(0, len(rows), CHUNK):
-                self._execute(connection, _PLAN, rows[start : start + CHUNK])
+                self._update(connection, _PLAN, rows[start : start + CHUNK])
 
     def write(self, changes: Sequence[Sending | Outcome]) -> None:
         """Write marks and outcomes in one transaction, outcomes of a row after its mark."""
         with self._engine.begin() as connection:
-            self._execute(connection, _SENDING, [c for c in changes if isinstance(c, Sending)])
-            self._execute(connection, _OUTCOME, [c for c in changes if isinstance(c, Outcome)])
+            self._update(connection, _SENDING, [c for c in changes if isinstance(c, Sending)])
+            self._update(connection, _OUTCOME, [c for c in changes if isinstance(c, Outcome)])
 
     def items(self, statuses: Iterable[str] | None = None) -> list[Item]:
         """The rows, in the order of the file; only those in the given statuses if any are given."""
@@ -190,7 +194,38 @@ class Journal:
             )
             return int(result.rowcount)
 
-    def _execute(self, connection: Connection, statement: str, rows: Sequence[Any]) -> None:
-        if rows:
-            payload = json.dumps([asdict(row) for row in rows], ensure_ascii=False)
-            connection.execute(text(statement), {"job": self._job_id, "rows": payload})
+    def _update(self, connection: Connection, statement: str, rows: Sequence[Any]) -> None:
+        """One change of a row is made, its last: an UPDATE that finds several takes any of them."""
+        last = list({row.item_index: row for row in rows}.values())
+        if self._execute(connection, statement, last) != len(last):
+            raise LookupError(f"Rows to change are not in the journal of job {self._job_id}; nothing was changed.")
+
+    def _execute(self, connection: Connection, statement: str, rows: Sequence[Any]) -> int:
+        if not rows:
+            return 0
+        return connection.execute(text(statement), {"job": self._job_id, "rows": _json_of(rows)}).rowcount
+
+
+def _json_of(rows: Sequence[Any]) -> str:
+    """The rows as JSON that PostgreSQL takes.
+
+    Python's JSON can carry what `jsonb` refuses: NUL, half a surrogate pair, NaN. One such sign in an answer of Billy's
+    must not keep the outcomes of a whole group from being written down, so signs become U+FFFD and numbers null.
+    """
+    values = [asdict(row) for row in rows]
+    with suppress(ValueError):  # UnicodeEncodeError is one
+        payload = json.dumps(values, ensure_ascii=False, allow_nan=False)
+        payload.encode()
+        if "\\u0000" not in payload:
+            return payload
+    return json.dumps(_storable(values), ensure_ascii=False)
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {_storable(str(key)): _storable(each) for key, each in value.items()}
+    return [_storable(each) for each in value] if isinstance(value, list | tuple) else value

@@ -2,6 +2,10 @@
 
 Who holds a lock is alive; who died holds none, because PostgreSQL drops a session's locks with the session. So the
 same connection is the job's sign of life (runtime.md R4), and nothing has to be cleaned up after a kill -9.
+
+Over a network the server must be told to look for itself: a machine that lost its power says no goodbye, and by default
+its session and locks would live on for two hours. It looks later than we do (`connect_arguments`), so that we have
+stopped sending before our locks go to somebody else.
 """
 
 from __future__ import annotations
@@ -9,12 +13,19 @@ from __future__ import annotations
 import hashlib
 import threading
 from types import TracebackType
+from typing import Any
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from billy_pipelines.database.engine import connect_arguments
+
+_OPEN_SESSION = """
+SELECT pid, backend_start, set_config('tcp_keepalives_idle', '10', false),
+    set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '4', false)
+FROM pg_stat_activity WHERE pid = pg_backend_pid()
+"""
 
 
 class LeaseLost(Exception):
@@ -56,6 +67,9 @@ class Lease:
         )
         self._job_id = job_id
         self._connection: Connection | None = None
+        self._session: Any = None
+        self._holder: Any = None
+        """The session (pid, start) on which the locks were taken last."""
         self._writer: tuple[str, str] | None = None
         self._generation = 0
         self._mutex = threading.RLock()
@@ -72,8 +86,11 @@ class Lease:
         """Try to become the one process of this job; False when another one is."""
         with self._mutex:
             if self._connection is None:
-                self._connection = self._engine.connect()
-            return self._try_lock("job", self._job_id)
+                self._connect()
+            if not self._try_lock("job", self._job_id):
+                return False
+            self._holder = self._session
+            return True
 
     @property
     def writes(self) -> bool:
@@ -115,13 +132,14 @@ class Lease:
         with self._mutex:
             try:
                 self._open().execute(text("SELECT 1"))
-            except DBAPIError as error:
-                raise LeaseLost(f"the connection to PostgreSQL broke: {str(error.orig).strip()}") from error
+            except SQLAlchemyError as error:  # also: a connection that was found broken before
+                cause = getattr(error, "orig", None) or error
+                raise LeaseLost(f"the connection to PostgreSQL broke: {str(cause).strip()}") from error
 
     def take_again(self) -> bool:
         """After a break: take the same locks on a new connection, if nobody wrote in between.
 
-        Returns False while the server does not answer (try again).
+        Returns False while the server does not answer or our former session is not gone yet (try again).
 
         Raises:
             LeaseLost: another job has written since, or holds a lock now; the plan of this one is worth nothing.
@@ -129,15 +147,19 @@ class Lease:
         with self._mutex:
             self._drop_connection()
             try:
-                self._connection = self._engine.connect()
+                connection = self._connect()
                 if not self._try_lock("job", self._job_id):
+                    if self._ends_former_session(connection):
+                        self._drop_connection()
+                        return False
                     raise LeaseLost("another process has taken this job over")
+                self._holder = self._session
                 if self._writer is None:
                     return True
                 organization, family = self._writer
                 if not self._try_lock("writer", f"{organization}/{family}"):
                     raise LeaseLost("another job has taken the right to write")
-                generation = self._connection.execute(
+                generation = connection.execute(
                     text("SELECT generation FROM billy.billy_writers WHERE organization = :o AND family = :f"),
                     {"o": organization, "f": family},
                 ).scalar()
@@ -154,6 +176,17 @@ class Lease:
             self._drop_connection()
             self._writer = None
             self._engine.dispose()
+
+    def _connect(self) -> Connection:
+        connection = self._connection = self._engine.connect()
+        self._session = connection.execute(text(_OPEN_SESSION)).one()[:2]
+        return connection
+
+    def _ends_former_session(self, connection: Connection) -> bool:
+        """Whether our own former session still holds the locks, its end unnoticed by the server; it is told to end."""
+        pid, start = self._holder or (None, None)
+        former = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = :pid AND backend_start = :start"
+        return connection.execute(text(former), {"pid": pid, "start": start}).first() is not None
 
     def _open(self) -> Connection:
         if self._connection is None:

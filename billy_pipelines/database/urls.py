@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -22,8 +24,8 @@ def normalized_url(text: str) -> URL:
         DatabaseUrlError: no PostgreSQL URL, or a pooler in transaction mode.
     """
     try:
-        url = make_url(text.strip().replace("postgres://", "postgresql://", 1))
-    except ArgumentError as error:
+        url = make_url(re.sub(r"^postgres(ql)?(?=[:+])", "postgresql", text.strip(), flags=re.IGNORECASE))
+    except (ArgumentError, ValueError) as error:
         raise DatabaseUrlError(
             "BILLY_DATABASE_URL is not a URL such as postgresql://user:password@host/database."
         ) from error
@@ -31,13 +33,20 @@ def normalized_url(text: str) -> URL:
         raise DatabaseUrlError(
             f"BILLY_DATABASE_URL names {url.get_backend_name()!r}; only PostgreSQL 13 or newer works."
         )
-    pooler = (url.host or "").endswith(".pooler.supabase.com") and url.port == 6543
-    if pooler or str(url.query.get("pgbouncer", "")).lower() == "true":
+    if _is_transaction_pooler(url):
         raise DatabaseUrlError(
-            "BILLY_DATABASE_URL names a connection pooler in transaction mode (Supabase port 6543, or pgbouncer=true). "
-            "Advisory locks and LISTEN do not survive one. Use the direct connection or the session pooler (port 5432)."
+            "BILLY_DATABASE_URL names a connection pooler in transaction mode (Supabase port 6543, a Neon host with "
+            "-pooler in its name, or pgbouncer=true). Advisory locks and LISTEN do not survive one. "
+            "Use the direct connection, or Supabase's session pooler (port 5432)."
         )
     return url.set(drivername=DRIVER)
+
+
+def _is_transaction_pooler(url: URL) -> bool:
+    host = (url.host or "").lower()
+    supabase = host.endswith((".supabase.com", ".supabase.co")) and url.port == 6543  # shared and dedicated pooler
+    neon = host.endswith(".neon.tech") and host.partition(".")[0].endswith("-pooler")
+    return supabase or neon or str(url.query.get("pgbouncer", "")).lower() == "true"
 
 
 def dagster_url(url: URL) -> str:

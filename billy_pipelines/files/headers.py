@@ -54,7 +54,8 @@ def map_headers(header: Iterable[str], fields: Mapping[str, Iterable[str]], requ
     if missing:
         raise UnreadableFile(
             "missing_column",
-            f"The file has no column {' and no column '.join(missing)}. Its columns are: {', '.join(names)}. "
+            f"The file has no column {' and no column '.join(missing)}. Its columns are: "
+            f"{', '.join(name if len(name) <= 40 else f'{name[:40]}…' for name in names)}. "
             f"Known names: {', '.join(fields)}.",
         )
     return HeaderMap(found, unknown)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,9 @@ MAX_ROWS = 1_000_000
 MAX_CELL = 100_000
 ERROR_COLUMNS = ("line", "column", "value", "code", "message")
 """What `rejected.csv` adds behind the original columns; ignored when such a file is dropped again."""
+_ENCODINGS = {"cp1252": "Windows-1252", "cp865": "DOS (cp850 or cp865)", "mac_roman": "MacRoman"}
+_VALUE = re.compile(r"[^@]+@[^@]+\.[^@]+|(?:DK)?[+\d][\d ]{7,}|\d{6}-\d{4}")
+"""What no column is called: an e-mail address, a CVR, telephone or CPR number."""
 
 
 class UnreadableFile(Exception):
@@ -38,8 +42,8 @@ class Table:
     """Per row: the line in the file, as an editor counts, on which the row begins."""
     header: list[str]
     delimiter: str
-    oversized: dict[int, int] = field(default_factory=dict)
-    """Rows with more cells than the header has, by position: how many cells they have. Their surplus is not kept."""
+    oversized: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """Rows with more cells than the header has, by position: the cells beyond it, which no column holds."""
 
 
 def read_table(path: Path) -> Table:
@@ -63,51 +67,60 @@ def read_table(path: Path) -> Table:
     header, records, lines = _records(text, delimiter)
     if not records:
         raise UnreadableFile("no_rows", "The file has a header but no rows under it.")
+    names = _own_columns(header)
     width = len(header)
     oversized = {}
     for position, record in enumerate(records):
-        surplus = len(record) - width
-        if surplus > 0:
-            if any(cell.strip() for cell in record[width:]):
-                oversized[position] = len(record)
-            del record[width:]
-        elif surplus < 0:
-            record.extend([""] * -surplus)
-    cells = pd.DataFrame(records, columns=header, dtype="str")
-    if tuple(header[-len(ERROR_COLUMNS) :]) == ERROR_COLUMNS and width > len(ERROR_COLUMNS):
-        header = header[: -len(ERROR_COLUMNS)]
-        cells = cells.iloc[:, : len(header)]
-    return Table(cells, lines, header, delimiter, oversized)
+        if any(cell.strip() for cell in record[width:]):
+            oversized[position] = tuple(record[width:])
+        del record[len(names) :]
+        record.extend([""] * (len(names) - len(record)))
+    return Table(pd.DataFrame(records, columns=names, dtype="str"), lines, names, delimiter, oversized)
 
 
 def _decoded(data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UnreadableFile("not_utf8", "The file is UTF-16. In Excel, save it as 'CSV UTF-8' and drop it again.")
-    if data.startswith(b"PK\x03\x04"):
+    if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise UnreadableFile(
             "not_csv", "The file is an Excel workbook. In Excel, save it as 'CSV UTF-8' and drop it again."
         )
+    data = data.removeprefix(b"\xef\xbb\xbf")
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        guess = charset_normalizer.from_bytes(data[:100_000]).best()
-        probably = f" It is probably {guess.encoding}." if guess else ""
         raise UnreadableFile(
             "not_utf8",
-            f"The file is not UTF-8: line {line} has a byte that does not belong.{probably} "
-            "In Excel, save it as 'CSV UTF-8' and drop it again.",
+            f"The file is not UTF-8: line {_line_at(data, error.start)} has a byte that does not belong."
+            f"{_probable_encoding(data)} In Excel, save it as 'CSV UTF-8' and drop it again.",
         ) from error
     if "\x00" in text:
-        line = text.count("\n", 0, text.index("\x00")) + 1
+        line = _line_at(data, data.index(b"\x00"))
         raise UnreadableFile("nul_byte", f"Line {line} holds a NUL byte, so this is no text file. Export it again.")
     return text
 
 
+def _line_at(data: bytes, position: int) -> int:
+    """The line a byte stands on, as an editor counts."""
+    return len(re.findall(rb"\r\n|\r|\n", data[:position])) + 1
+
+
+def _probable_encoding(data: bytes) -> str:
+    """By the Danish letters, whose bytes differ in each; charset_normalizer took cp1252 for cp1250 and DOS for Mac."""
+    sample = data[:1_000_000]
+    letters = {name: sum(sample.count(letter.encode(name)) for letter in "æøåÆØÅ") for name in _ENCODINGS}
+    name = max(letters, key=lambda encoding: letters[encoding])
+    if letters[name]:
+        return f" It is probably {_ENCODINGS[name]}."
+    guess = charset_normalizer.from_bytes(sample[:100_000]).best()
+    return f" It is probably {guess.encoding}." if guess else ""
+
+
 def _delimiter(text: str) -> str:
     """The delimiter that occurs in the header outside quotes; the one that occurs more often, semicolon on a tie."""
-    header = next(line for line in text.splitlines() if line.strip())
-    outside = "".join(part for number, part in enumerate(header.split('"')) if number % 2 == 0)
+    # The first line that says something, cells with line breaks in them included.
+    header = re.match(r'\s*(?:"[^"]*"|[^"\r\n])*', text)
+    outside = re.sub(r'"[^"]*"', "", header.group()) if header else ""
     return max(DELIMITERS, key=lambda sign: (outside.count(sign), -DELIMITERS.index(sign)))
 
 
@@ -131,9 +144,10 @@ def _records(text: str, delimiter: str) -> tuple[list[str], list[list[str]], lis
             records.append(record)
             lines.append(line)
     except csv.Error as error:
+        reason = f"a value has more than {MAX_CELL:,} characters" if "field limit" in str(error) else str(error)
         raise UnreadableFile(
             "broken_quotes",
-            f"From line {begins} on the file cannot be read ({error}). A quotation mark is probably not closed; "
+            f"From line {begins} on the file cannot be read ({reason}). A quotation mark is probably not closed; "
             'inside a value it must be doubled ("").',
         ) from error
     return header, records, lines
@@ -142,12 +156,13 @@ def _records(text: str, delimiter: str) -> tuple[list[str], list[list[str]], lis
 def _checked_header(names: list[str]) -> list[str]:
     while names and not names[-1]:
         names.pop()
-    if all(name.replace(".", "").replace(",", "").isdigit() or "@" in name for name in names if name):
+    # Whoever forgot the header shows people's data in the first line: it must not be quoted in a message (rule B23).
+    if any(_VALUE.fullmatch(name) for name in names) or all(_is_number(name) for name in names if name):
         raise UnreadableFile(
             "no_header", "The first line holds values, not column names. Put a header line above them."
         )
     seen: set[str] = set()
-    for position, name in enumerate(names):
+    for position, name in enumerate(names[: len(_own_columns(names))]):
         if name and name.casefold() in seen:
             raise UnreadableFile(
                 "duplicate_column", f"The header names the column {name!r} twice. Rename or remove one."
@@ -156,3 +171,13 @@ def _checked_header(names: list[str]) -> list[str]:
         if not name:
             names[position] = f"(column {position + 1})"
     return names
+
+
+def _own_columns(header: list[str]) -> list[str]:
+    """The header without what `rejected.csv` has added to it."""
+    own = header[: -len(ERROR_COLUMNS)]
+    return own if own and tuple(header[-len(ERROR_COLUMNS) :]) == ERROR_COLUMNS else header
+
+
+def _is_number(name: str) -> bool:
+    return name.replace(".", "").replace(",", "").isdigit()

@@ -67,9 +67,7 @@ class Child:
 
     def start(self) -> None:
         """Start it; `arguments` are asked for each time."""
-        self._process = processes.start(
-            self._arguments(), mark=self._mark, environment=self._environment, log=self.log
-        )
+        self._process = processes.start(self._arguments(), mark=self._mark, environment=self._environment, log=self.log)
 
     @property
     def pid(self) -> int:

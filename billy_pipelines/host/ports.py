@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from contextlib import suppress
+from typing import Any
 
 import psutil
 
@@ -37,9 +38,12 @@ def choose(host: str, wished: int | None) -> tuple[int, str]:
 def listens(pid: int, port: int) -> bool:
     """Whether this process has the port: an answer on it alone could be somebody else's."""
     with suppress(psutil.Error):
-        connections = psutil.Process(pid).net_connections(kind="tcp")
-        return any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in connections)
+        return any(_has(each, port) for each in psutil.Process(pid).net_connections(kind="tcp"))
     return False
+
+
+def _has(connection: Any, port: int) -> bool:
+    return bool(connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port)
 
 
 def _try(host: str, port: int) -> OSError | None:
@@ -60,6 +64,6 @@ def _family(host: str) -> socket.AddressFamily:
 def _by_whom(port: int) -> str:
     with suppress(psutil.Error):  # without rights the table shows no owners, on macOS nothing at all
         for connection in psutil.net_connections(kind="tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            if _has(connection, port) and connection.pid:
                 return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
     return ""

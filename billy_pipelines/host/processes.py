@@ -94,7 +94,7 @@ def marked(mark: str) -> list[psutil.Process]:
 
 
 def end(mark: str, *, seconds: float = TERM_SECONDS) -> Ended:
-    """SIGTERM to every process with this mark, also to those born meanwhile; SIGKILL to what is left after `seconds`."""
+    """SIGTERM to every process with this mark, those born meanwhile too; SIGKILL to what is left after `seconds`."""
     told: set[psutil.Process] = set()
     killed: set[psutil.Process] = set()
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""The signals that end `billy up`: noted, never raised, so that nothing breaks off a clean end, a second Ctrl-C least."""
+"""The signals that end `billy up`: noted, never raised, so that not even a second Ctrl-C breaks off the end."""
 
 from __future__ import annotations
 

@@ -24,6 +24,16 @@ from billy_pipelines.settings import Settings
 Say = Callable[[str], None]
 
 
+def unbreakable(say: Say) -> Say:
+    """The same, also when nobody listens any more: a closed terminal or pipe must not break off the clean end."""
+
+    def said(text: str) -> None:
+        with suppress(OSError, ValueError):
+            say(text)
+
+    return said
+
+
 class Session(BaseModel):
     """A child of `billy up`; it leads a process session of its own."""
 

@@ -21,17 +21,20 @@ from stdnum.dk import cvr
 PLACEHOLDER_CVR = frozenset({"12345678", "87654321", "11223344"} | {digit * 8 for digit in "0123456789"})
 CLEAR_MARKS = frozenset({"#RYD", "#CLEAR"})
 
-_CPR = re.compile(r"(?<!\d)\d{6}-\d{4}(?!\d)")
-_TEN_DIGITS = re.compile(r"\d{10}")
+_CPR = re.compile(r"(?<!\d)\d{6}[-\u2010-\u2015\u2212]\d{4}(?!\d)")  # Word makes other dashes of a hyphen
+_INVISIBLE = "[\u200b\u200e\u200f\u2060\ufeff]"
+_DANISH_VAT = re.compile(r"(?:DK|CVR|CVRNR|SENR|MOMSNR)+(\d{8})")
 # HTML's own pattern for <input type=email>, with at least one dot in the domain: syntax only, nobody is asked.
 _LABEL = r"[A-Za-z0-9À-ÖØ-öø-ÿ](?:[A-Za-z0-9À-ÖØ-öø-ÿ-]{0,61}[A-Za-z0-9À-ÖØ-öø-ÿ])?"
 EMAIL_PATTERN = rf"[A-Za-z0-9À-ÖØ-öø-ÿ.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})+"
 
 
 def clean_text(column: pd.Series[str]) -> pd.Series[str]:
-    """Trimmed, NFC, no-break blanks as blanks, an apostrophe that protects a number or formula in a sheet removed."""
-    text = column.str.normalize("NFC").str.replace("\u00a0", " ", regex=False).str.strip()
-    return text.str.replace(r"^'(?=[=+\-@\t\d])", "", regex=True)
+    """Trimmed, NFC, no-break blanks as blanks, what cannot be seen and an apostrophe that protects a number or formula
+    in a sheet removed."""
+    text = column.str.normalize("NFC").str.replace("\u00a0", " ", regex=False)
+    text = text.str.replace(_INVISIBLE, "", regex=True).str.strip()
+    return text.str.replace(r"^'(?=[=+\-@\t\r\n\d])", "", regex=True).str.strip()
 
 
 def comparable(text: str | None) -> str:
@@ -53,15 +56,24 @@ def comparable_postcode(text: str | None) -> str:
 
 def clean_vat(text: str | None) -> str:
     """A CVR or VAT number without decoration; a Danish one loses its `DK`, a foreign one keeps its prefix (rule B6)."""
-    number = re.sub(r"[\s.\-]", "", (text or "").upper())
-    return number[2:] if re.fullmatch(r"DK\d{8}", number) else number
+    number = re.sub(r"[\s.:\-]", "", (text or "").upper())
+    danish = _DANISH_VAT.fullmatch(number)
+    return danish.group(1) if danish else number
+
+
+def foreign_prefix(number: str) -> str:
+    """The country a cleaned VAT number names in front, '' for a Danish one or none. Greece and Northern Ireland use
+    codes of their own."""
+    prefix = number[:2]
+    known = re.fullmatch("[A-Z]{2}", prefix) and (prefix in ("EL", "XI") or country_code(prefix))
+    return prefix if known and prefix != "DK" else ""
 
 
 def is_vat_form(number: str, country: str) -> bool:
     """Whether a cleaned number can be a CVR number, or a foreign VAT number of its prefix or the row's country."""
     if re.fullmatch(r"\d{8}", number):
         return True
-    if re.fullmatch(r"(?!DK)[A-Z]{2}[0-9A-Z]{4,13}", number) and re.search(r"\d{4}", number):
+    if foreign_prefix(number) and re.fullmatch(r"[A-Z]{2}(?=.*\d{4})[0-9A-Z]{4,13}", number):
         return True
     return country not in ("", "DK") and re.fullmatch(r"(?=.*\d{4})[0-9A-Z]{4,15}", number) is not None
 
@@ -72,15 +84,18 @@ def is_possible_cpr(text: str) -> bool:
 
 
 def is_possible_cpr_in_vat(text: str, country: str) -> bool:
-    """Whether a cell of a CVR column may hold a CPR number: ten digits, with or without a dash (rule B23).
+    """Whether a cell of a CVR column may hold a CPR number: ten digits, whatever stands around them (rule B23).
 
-    Swedish company numbers have that form too, so abroad only those count that begin with a date.
+    Swedish company numbers have that form too, so abroad only those count that begin with a date; and numbers behind a
+    foreign prefix are what the prefix says.
     """
-    digits = re.sub(r"[\s.\-]", "", text)
-    if not _TEN_DIGITS.fullmatch(digits):
+    dashed, digits = _CPR.search(text), re.sub(r"\D", "", text)
+    prefix = foreign_prefix(clean_vat(text))
+    number = dashed.group() if dashed else digits if len(digits) == 10 and not prefix else ""
+    if not number:
         return False
-    begins_with_date = 1 <= int(digits[:2]) <= 31 and 1 <= int(digits[2:4]) <= 12
-    return country in ("", "DK") or begins_with_date
+    begins_with_date = 1 <= int(number[:2]) <= 31 and 1 <= int(number[2:4]) <= 12
+    return begins_with_date or (country in ("", "DK") and not prefix)
 
 
 @lru_cache(maxsize=100_000)
@@ -89,9 +104,15 @@ def is_cvr(number: str) -> bool:
     return number not in PLACEHOLDER_CVR and bool(cvr.is_valid(number))
 
 
-def is_vat_key(number: str) -> bool:
-    """Whether a cleaned number identifies anybody: a good CVR number, or a foreign number with its prefix."""
-    return is_cvr(number) if number.isdigit() else bool(re.match(r"[A-Z]{2}", number))
+def vat_key(text: str | None, country: str | None) -> str | None:
+    """What a CVR or VAT number is found by: a good CVR number, or a foreign number behind its country's prefix; None
+    when it identifies nobody (rule B6). Eight digits from Finland can pass for a CVR number, so the country decides."""
+    number = clean_vat(text)
+    if country and country != "DK" and number and not foreign_prefix(number):
+        number = country + number
+    if not foreign_prefix(number):
+        return number if is_cvr(number) else None
+    return number if len(set(re.sub(r"\D", "", number))) > 1 else None
 
 
 @lru_cache(maxsize=100_000)
@@ -103,9 +124,35 @@ def is_ean(number: str) -> bool:
 @lru_cache(maxsize=10_000)
 def country_code(text: str) -> str | None:
     """The ISO code for a code or an English or Danish name; None when there is no such country."""
-    if re.fullmatch(r"[A-Za-z]{2}", text):
+    if re.fullmatch(r"[A-Za-z]{2}", text) and text.upper() not in USUAL_NAMES:
         return text.upper() if pycountry.countries.get(alpha_2=text.upper()) else None
     return _country_names().get(comparable(text))
+
+
+USUAL_NAMES = {
+    "UK": "GB",
+    "United Kingdom": "GB",
+    "Great Britain": "GB",
+    "England": "GB",
+    "Skotland": "GB",
+    "Scotland": "GB",
+    "Wales": "GB",
+    "Nordirland": "GB",
+    "Northern Ireland": "GB",
+    "Nederlandene": "NL",
+    "Luxemburg": "LU",
+    "Czech Republic": "CZ",
+    "Turkey": "TR",
+    "Tyrkiet": "TR",
+    "Russia": "RU",
+    "Rusland": "RU",
+    "Sydkorea": "KR",
+    "De Forenede Arabiske Emirater": "AE",
+    "Emiraterne": "AE",
+    "Amerika": "US",
+    "De Forenede Stater": "US",
+}
+"""Names in daily use that ISO 3166 and its Danish translation do not have."""
 
 
 @lru_cache(maxsize=1)
@@ -113,7 +160,7 @@ def _country_names() -> dict[str, str]:
     import gettext
 
     danish = gettext.translation("iso3166-1", pycountry.LOCALES_DIR, languages=["da"], fallback=True)
-    names: dict[str, str] = {}
+    names = {comparable(name): code for name, code in USUAL_NAMES.items()}
     for country in pycountry.countries:
         spellings = [country.name, getattr(country, "common_name", country.name), country.alpha_3]
         for spelling in [*spellings, *(danish.gettext(spelling) for spelling in spellings)]:

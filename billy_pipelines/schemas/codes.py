@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+HIDDEN = "•••"
+"""What stands where a value must not be repeated (rule B23)."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -23,7 +26,6 @@ REJECTIONS: dict[str, str] = {
     "required": "{column} is missing. Fill it in.",
     "too_many_cells": "the line has {cells} cells, the header has {columns}. "
     "Look for a separator inside a value and put the value in quotes.",
-    "nul_byte": "{column} holds a NUL byte. Export the file again.",
     "email_form": "{value} is not an e-mail address. Write it as name@company.dk.",
     "country_unknown": "{value} is no country we know. Use a two-letter code such as DK, or the country's name.",
     "vat_form": "{value} has not the form of a Danish CVR number (eight digits) or a foreign VAT number.",

@@ -16,7 +16,7 @@ from billy_pipelines.schemas.cleaning import (
     comparable,
     comparable_phone,
     comparable_postcode,
-    is_vat_key,
+    vat_key,
 )
 from billy_pipelines.schemas.codes import Problem, sentence
 from billy_pipelines.schemas.resource import Change, KeyKind, MatchKey, Row
@@ -48,16 +48,6 @@ def _name_and_email(name: str | None, email: str | None) -> str | None:
     return f"{comparable(name)}\n{comparable(email)}" if comparable(name) and comparable(email) else None
 
 
-def _vat_of_row(row: Row) -> str | None:
-    number = clean_vat(row.get("vatNo"))
-    return number if number and is_vat_key(number) else None
-
-
-def _vat_of_record(record: Contact) -> list[str]:
-    number = clean_vat(record.registrationNo)
-    return [number] if number and is_vat_key(number) else []
-
-
 MATCH_KEYS: tuple[MatchKey[Contact], ...] = (
     MatchKey("id", KeyKind.IDENTITY, lambda row: row.get("id"), lambda record: [record.id], must_exist=True),
     MatchKey(
@@ -69,7 +59,12 @@ MATCH_KEYS: tuple[MatchKey[Contact], ...] = (
     MatchKey(
         "ean", KeyKind.IDENTITY, lambda row: comparable(row.get("ean")) or None, lambda record: [comparable(record.ean)]
     ),
-    MatchKey("vatNo", KeyKind.SHARED, _vat_of_row, _vat_of_record),
+    MatchKey(
+        "vatNo",
+        KeyKind.SHARED,
+        lambda row: vat_key(row.get("vatNo"), row.get("country")),
+        lambda record: [vat_key(record.registrationNo, record.countryId) or ""],
+    ),
     MatchKey(
         "name and email",
         KeyKind.IDENTITY,
@@ -101,7 +96,8 @@ def _present_email(row: Row, record: Contact) -> str | None:
     if len(primaries) == 1:
         return primaries[0].email
     wanted = comparable(row.get("email"))
-    return next((email for email in record.emails if comparable(email) == wanted), None)
+    fitting = [email for email in record.emails if not wanted or comparable(email) == wanted]
+    return fitting[0] if fitting else None
 
 
 def differences(row: Row, record: Contact) -> list[Change]:

@@ -24,7 +24,7 @@ from billy_pipelines.schemas.cleaning import (
     is_possible_cpr_in_vat,
     is_vat_form,
 )
-from billy_pipelines.schemas.codes import Problem, sentence
+from billy_pipelines.schemas.codes import HIDDEN, Problem, sentence
 from billy_pipelines.schemas.resource import Change, Column, Resource, Validated
 
 COLUMNS = (
@@ -117,19 +117,23 @@ def validate(table: pd.DataFrame, blank_means: str) -> Validated:
     """
     original = table.reset_index(drop=True)
     cleaned = original.apply(clean_text)
-    marks = cleaned.isin(CLEAR_MARKS)
+    marks = cleaned.apply(lambda column: column.str.upper()).isin(CLEAR_MARKS)
     cleaned = cleaned.mask(marks, "")
     if "vatNo" in cleaned:
         cleaned["vatNo"] = cleaned["vatNo"].map(clean_vat)
+    countries = cleaned.get("country", pd.Series("", index=cleaned.index)).map(lambda value: country_code(value) or "")
+    personal = _personal_numbers(original, countries)
     problems: dict[int, list[Problem]] = {}
 
-    def report(
-        position: int, code: str, column: str, *, warning: bool = False, hide: bool = False, **more: Any
-    ) -> None:
-        value = "•••" if hide else str(original.at[position, column])
-        text = sentence(code, column=column, value=value, **more)
+    def report(position: int, code: str, column: str, *, warning: bool = False) -> None:
+        if code != "possible_cpr" and (position, column) in personal:
+            return  # whatever else is wrong with such a cell, saying so would repeat its value
+        value = HIDDEN if code == "possible_cpr" else str(original.at[position, column])
+        text = sentence(code, column=column, value=value)
         problems.setdefault(position, []).append(Problem(code, column, value, text, warning))
 
+    for position, name in sorted(personal):
+        report(position, "possible_cpr", name)
     for column in COLUMNS:
         if column.name in marks and not column.may_clear:
             for position in marks.index[marks[column.name]]:
@@ -140,37 +144,31 @@ def validate(table: pd.DataFrame, blank_means: str) -> Validated:
         for case in errors.failure_cases.itertuples():
             if not marks.at[case.index, case.column]:
                 report(int(case.index), str(case.check), str(case.column))
-    countries = cleaned.get("country", pd.Series("", index=cleaned.index)).map(lambda value: country_code(value) or "")
-    _check_personal_numbers(cleaned, countries, report)
     if "vatNo" in cleaned:
-        _check_vat(cleaned["vatNo"], countries, problems, report)
+        _check_vat(cleaned["vatNo"], countries, report)
     rejected = {position for position, found in problems.items() if any(not problem.warning for problem in found)}
     if "country" in cleaned:
         cleaned["country"] = countries
     return Validated(_rows(cleaned, marks, rejected, blank_means), problems)
 
 
-def _check_personal_numbers(cleaned: pd.DataFrame, countries: pd.Series[str], report: Callable[..., None]) -> None:
-    """Rule B23: what may be a CPR number is refused, and masked everywhere."""
-    for name in cleaned.columns:
-        suspects = cleaned[name].str.contains(r"\d{6}-\d{4}", regex=True)
-        if name == "vatNo":
-            suspects |= cleaned[name].str.fullmatch(r"\d{10}")
-        for position in cleaned.index[suspects.fillna(False)]:
-            value = str(cleaned.at[position, name])
+def _personal_numbers(original: pd.DataFrame, countries: pd.Series[str]) -> set[tuple[int, str]]:
+    """Cells that may hold a CPR number, by position and column: refused, and masked everywhere (rule B23)."""
+    found = set()
+    for name in original.columns:
+        likely = original[name].str.contains(r"\d{6}\W\d{4}" if name != "vatNo" else r"(?:\d\D*){10}", regex=True)
+        for position in original.index[likely]:
+            value = str(original.at[position, name])
             in_vat = name == "vatNo" and is_possible_cpr_in_vat(value, str(countries.at[position]))
             if in_vat or (name != "vatNo" and is_possible_cpr(value)):
-                report(position, "possible_cpr", name, hide=True)
+                found.add((int(position), str(name)))
+    return found
 
 
-def _check_vat(
-    numbers: pd.Series[str], countries: pd.Series[str], problems: dict[int, list[Problem]], report: Callable[..., None]
-) -> None:
+def _check_vat(numbers: pd.Series[str], countries: pd.Series[str], report: Callable[..., None]) -> None:
     usual = numbers.str.fullmatch(r"\d{8}") | (numbers == "")
     for position in numbers.index[~usual]:
-        if not is_vat_form(str(numbers.at[position]), str(countries.at[position])) and not any(
-            problem.code == "possible_cpr" and problem.column == "vatNo" for problem in problems.get(position, [])
-        ):
+        if not is_vat_form(str(numbers.at[position]), str(countries.at[position])):
             report(position, "vat_form", "vatNo")
     danish = numbers.str.fullmatch(r"\d{8}") & countries.isin(["", "DK"])
     good = _by_value(is_cvr)(numbers)

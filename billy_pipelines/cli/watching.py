@@ -1,0 +1,68 @@
+"""Following a job that some other process works on, and telling how it ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from rich.console import Console
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from billy_pipelines.bulk.context import JobNotFound
+from billy_pipelines.bulk.document import job_document
+from billy_pipelines.bulk.verdicts import FINISHED, State, Verdict
+from billy_pipelines.cli.progress_bar import JobBar, verdict_table
+from billy_pipelines.database.jobs import JobRow, get_job
+from billy_pipelines.settings import Settings
+
+LOOK_SECONDS = 0.3
+OUTAGE_SECONDS = 60.0
+_ENDS = (*FINISHED, State.FAILED, State.CANCELLED, State.UNDONE, State.UNDONE_PARTLY)
+
+
+def has_ended(row: JobRow) -> bool:
+    """Whether nothing more happens to a job by itself. An interrupted one is resumed; one that was asked to run again
+    keeps its old state until its run begins."""
+    dry_run_done = row.status == State.PLANNED and bool(row.options.get("dry_run")) and row.completed_at is not None
+    return (row.status in _ENDS or dry_run_done) and not row.launch_wanted
+
+
+def follow_job(engine: Engine, job_id: str, *, console: Console, stop: Callable[[], bool] = lambda: False) -> JobRow:
+    """Show a job's progress until it has ended, or `stop` says so; the row as it stood last.
+
+    Raises:
+        JobNotFound
+        DBAPIError: PostgreSQL stayed away for a minute.
+    """
+    row: JobRow | None = None
+    answered = time.monotonic()
+    with JobBar(console) as bar:
+        while True:
+            try:
+                row = get_job(engine, job_id)
+                answered = time.monotonic()
+            except DBAPIError:  # PostgreSQL is started again within seconds under `billy up`
+                if time.monotonic() - answered > OUTAGE_SECONDS:
+                    raise
+            else:
+                if row is None:
+                    raise JobNotFound(f"There is no job {job_id!r}. `billy status` lists the jobs.")
+                bar.show(row)
+            if row is not None and (has_ended(row) or stop()):
+                return row
+            time.sleep(LOOK_SECONDS)
+
+
+def summary(console: Console, settings: Settings, row: JobRow) -> None:
+    """How a job ended: verdicts, error rate, where its files are."""
+    console.print(verdict_table(row))
+    bad = row.counts.get(Verdict.REJECTED, 0) + row.counts.get(Verdict.FAILED, 0)
+    if row.total_items:
+        console.print(
+            f"Error rate: {100 * bad / row.total_items:.1f} % ({bad} of {row.total_items} rows)", markup=False
+        )
+    for error in row.errors[-1:] if row.status not in FINISHED else []:
+        console.print(f"{error['code']}: {error['message']}", markup=False, soft_wrap=True)
+    for name, path in job_document(settings, row)["files"].items():
+        console.print(f"{name}: {path}", markup=False, soft_wrap=True)
