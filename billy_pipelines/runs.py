@@ -27,14 +27,14 @@ from dagster._core.remote_origin import (
 )
 from dagster._core.storage.tags import MAX_RETRIES_TAG, PARTITION_NAME_TAG
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from billy_pipelines.bulk.context import load_job
-from billy_pipelines.bulk.lifecycle import end_cancelled, end_interrupted
+from billy_pipelines.bulk.lifecycle import end_cancelled, end_interrupted, in_progress
 from billy_pipelines.bulk.verdicts import RUNNING, State
 from billy_pipelines.database.connection import Database
 from billy_pipelines.database.jobs import JobRow, list_jobs, want_launch
-from billy_pipelines.database.locks import job_is_alive
+from billy_pipelines.database.locks import job_is_alive, lock_key
 from billy_pipelines.settings import PROJECT_ROOT, Settings
 
 LOCATION = "billy_pipelines"
@@ -93,10 +93,16 @@ def prepare_home(settings: Settings) -> None:
 
 @contextmanager
 def open_instance(settings: Settings, database: Database) -> Iterator[DagsterInstance]:
-    """The Dagster instance the UI shows."""
+    """The Dagster instance the UI shows.
+
+    One process at a time: the first one makes Dagster's tables, and two that did so at once both failed.
+    """
     prepare_home(settings)
     os.environ.update(instance_environment(settings, database))
-    with DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+    with database.engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key("dagster", "tables")})
+        opened = DagsterInstance.from_config(str(settings.dagster_home))
+    with opened as instance:
         yield instance
 
 
@@ -209,7 +215,7 @@ def cancel_job(settings: Settings, engine: Engine, instance: DagsterInstance, jo
     with engine.connect() as connection:
         alive = job_is_alive(connection, job_id)
     job = load_job(settings, engine, job_id)
-    if not alive and job.row.status in (State.PENDING, State.INTERRUPTED, *RUNNING):
+    if not alive and (job.row.status in (State.PENDING, State.INTERRUPTED) or in_progress(job.row)):
         end_cancelled(job)
         return True
     return any(asked)
@@ -277,7 +283,7 @@ def _settle_jobs_without_run(
     settled = []
     for row in list_jobs(engine, statuses=[State.PENDING, *RUNNING], limit=1000):
         with engine.connect() as connection:
-            if job_is_alive(connection, row.job_id):
+            if job_is_alive(connection, row.job_id) or (row.status != State.PENDING and not in_progress(row)):
                 continue
         runs = _runs_of(instance, row.job_id)
         if any(not run.is_finished for run in runs) or (row.status == State.PENDING and not runs):

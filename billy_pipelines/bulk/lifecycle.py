@@ -15,6 +15,7 @@ from billy_pipelines.bulk.verdicts import (
     OUTCOME_UNKNOWN,
     PLANNED,
     RETRIABLE,
+    RUNNING,
     SUCCESSFUL,
     VALID,
     State,
@@ -70,6 +71,11 @@ def reopen(job: JobContext) -> None:
     unknown = [Outcome(i.item_index, OUTCOME_UNKNOWN) for i in failed if i.error_code == "outcome_unknown"]
     again = [Outcome(i.item_index, VALID) for i in failed if i.error_code != "outcome_unknown"]
     job.journal.write([*unknown, *again])
+
+
+def in_progress(row: JobRow) -> bool:
+    """Whether some process must be at work on the job and hold its lease; if none does, the job is interrupted."""
+    return row.status in RUNNING and row.completed_at is None
 
 
 def set_state(job: JobContext, state: State) -> None:

@@ -59,8 +59,8 @@ class State(StrEnum):
     UNDONE_PARTLY = "undone_partly"
 
 
-RUNNING = (State.VALIDATING, State.PROCESSING)
-"""States in which some process must hold the job's lease. `planned` is among them only while a run goes on to sync."""
+RUNNING = (State.VALIDATING, State.PLANNED, State.PROCESSING)
+"""States of a job that a process works on; `planned` is an end too, of a dry run (`lifecycle.in_progress`)."""
 RESUMABLE = (State.INTERRUPTED, State.FAILED, State.CANCELLED)
 FINISHED = (State.COMPLETED, State.COMPLETED_WITH_ERRORS)
 RETRIABLE = (*RESUMABLE, State.COMPLETED_WITH_ERRORS)

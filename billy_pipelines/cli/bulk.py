@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from rich.console import Console
@@ -15,15 +16,21 @@ from billy_pipelines.bulk.context import job_folder
 from billy_pipelines.bulk.document import exit_code, job_document
 from billy_pipelines.bulk.intake import Received, Reception, Refused, receive
 from billy_pipelines.bulk.options import FIELDS, JobOptions, OptionsError, parse_options
-from billy_pipelines.bulk.verdicts import RETRIABLE
+from billy_pipelines.bulk.verdicts import RETRIABLE, State
 from billy_pipelines.cli.common import WRONG_USE, CommandFailed, command, database, error_console, print_json
-from billy_pipelines.cli.progress_bar import JobBar, verdict_table
+from billy_pipelines.cli.progress_bar import JobBar
+from billy_pipelines.cli.watching import follow_job, summary
 from billy_pipelines.database.connection import Database
 from billy_pipelines.database.jobs import JobRow, get_job
 from billy_pipelines.schemas.registry import RESOURCES
 from billy_pipelines.settings import Settings
 
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
 F = TypeVar("F", bound=Callable[..., Any])
+
+SWEEP_SECONDS = 10.0
 
 
 def _option_flags(function: F) -> F:
@@ -58,7 +65,7 @@ def import_(file: Path, resource: str, organization: str, again: bool, as_json: 
     given = _given(flags)
     settings = Settings.from_environment()
     settings.token(settings.organization(organization))  # a missing token is said at once, before anything is recorded
-    with database(settings) as opened:
+    with _product(settings) as (opened, instance):
         try:
             received = receive(
                 settings,
@@ -74,7 +81,7 @@ def import_(file: Path, resource: str, organization: str, again: bool, as_json: 
             )
         except Refused as error:
             raise CommandFailed("refused", str(error), WRONG_USE) from error
-        return _carry_out(settings, opened, received, given, as_json)
+        return _carry_out(settings, opened, instance, received, given, as_json)
 
 
 @click.command()
@@ -84,14 +91,25 @@ def import_(file: Path, resource: str, organization: str, again: bool, as_json: 
 def retry(job_id: str, as_json: bool, **flags: Any) -> int:
     """Try the failed and unprocessed rows of JOB again; options may change."""
     settings = Settings.from_environment()
-    with database(settings) as opened:
+    with _product(settings) as (opened, instance):
         job = get_job(opened.engine, job_id)
         if job is None:
             raise CommandFailed("no_such_job", f"There is no job {job_id!r}. `billy status` lists the jobs.", WRONG_USE)
         if job.status not in RETRIABLE:
             raise CommandFailed("not_retriable", f"Job {job_id} is {job.status}; there is nothing to try again.")
         settings.token(settings.organization(job.organization))
-        return _carry_out(settings, opened, Received(job, Reception.RESUMED), _given(flags), as_json)
+        return _carry_out(settings, opened, instance, Received(job, Reception.RESUMED), _given(flags), as_json)
+
+
+@contextmanager
+def _product(settings: Settings) -> Iterator[tuple[Database, DagsterInstance]]:
+    """Database and Dagster's instance. What died without a word is put right first (R5): its file would otherwise be
+    taken for one that is being run, and waited for."""
+    from billy_pipelines import runs  # imports Dagster
+
+    with database(settings) as opened, runs.open_instance(settings, opened) as instance:
+        runs.sweep(settings, opened.engine, instance)
+        yield opened, instance
 
 
 def _given(flags: dict[str, Any]) -> dict[str, Any]:
@@ -102,7 +120,14 @@ def _given(flags: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _carry_out(settings: Settings, opened: Database, received: Received, given: dict[str, Any], as_json: bool) -> int:
+def _carry_out(
+    settings: Settings,
+    opened: Database,
+    instance: DagsterInstance,
+    received: Received,
+    given: dict[str, Any],
+    as_json: bool,
+) -> int:
     console = error_console()
     if received.reception is not Reception.NEW:
         console.print(received.sentence(), markup=False)
@@ -111,18 +136,13 @@ def _carry_out(settings: Settings, opened: Database, received: Received, given: 
         job = received.job
         more = {"repeated": True, "message": received.sentence()}
     elif received.reception is Reception.FOLLOWED:
-        from billy_pipelines.cli.watching import follow_job
-
-        job = follow_job(opened.engine, received.job.job_id, console=console)
+        job = _follow(settings, opened, instance, received.job.job_id, console)
     else:
-        job = _run(settings, opened, _with_options(received.job, given), console)
+        job = _run(settings, opened, instance, _with_options(received.job, given), console)
     if as_json:
         print_json(job_document(settings, job, **more))
     else:
-        _tell(Console(highlight=False), settings, job)
-    for error in job.errors[-1:]:
-        if job.status == "failed":
-            console.print(f"billy: {error['code']}: {error['message']}", markup=False)
+        summary(Console(highlight=False), settings, job)
     return exit_code(job)
 
 
@@ -135,15 +155,29 @@ def _with_options(job: JobRow, given: dict[str, Any]) -> JobRow:
     return job.model_copy(update={"options": options.model_dump(mode="json")})
 
 
-def _run(settings: Settings, opened: Database, job: JobRow, console: Console) -> JobRow:
-    from billy_pipelines import runs  # imports Dagster
+def _follow(settings: Settings, opened: Database, instance: DagsterInstance, job_id: str, console: Console) -> JobRow:
+    """The job as another process leaves it; if that one dies, this one says so instead of waiting for ever."""
+    from billy_pipelines import runs
 
-    with (
-        runs.open_instance(settings, opened) as instance,
-        JobBar(console) as bar,
-        _dagster_output(job_folder(settings, job.job_id)),
-    ):
-        runs.sweep(settings, opened.engine, instance)
+    looked = time.monotonic()
+
+    def is_abandoned(row: JobRow) -> bool:
+        nonlocal looked
+        if time.monotonic() - looked > SWEEP_SECONDS:
+            runs.sweep(settings, opened.engine, instance)
+            looked = time.monotonic()
+        return row.status == State.INTERRUPTED
+
+    row = follow_job(opened.engine, job_id, console=console, stop=is_abandoned)
+    if row.status == State.INTERRUPTED:
+        console.print(f"Job {job_id} was left by its process. `billy up` resumes it, or `billy retry`.", markup=False)
+    return row
+
+
+def _run(settings: Settings, opened: Database, instance: DagsterInstance, job: JobRow, console: Console) -> JobRow:
+    from billy_pipelines import runs
+
+    with JobBar(console) as bar, _dagster_output(job_folder(settings, job.job_id)):
 
         def watch(_run_id: str) -> None:
             present = get_job(opened.engine, job.job_id)
@@ -165,11 +199,3 @@ def _dagster_output(folder: Path) -> Iterator[None]:
     descriptor = os.open(folder / "run.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "a", encoding="utf-8") as log, redirect_stderr(log):
         yield
-
-
-def _tell(console: Console, settings: Settings, job: JobRow) -> None:
-    document = job_document(settings, job)
-    console.print(verdict_table(job))
-    for name, path in document["files"].items():
-        if name in ("rejected", "failed", "unprocessed", "report"):
-            console.print(f"{name}: {path}", markup=False, soft_wrap=True)

@@ -23,6 +23,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 FAILED = 1
 WRONG_USE = 2
+CANCELLED = 130
 
 
 class CommandFailed(Exception):
@@ -57,6 +58,8 @@ def command(function: F) -> F:
                 print_json({"error": {"code": code, "message": str(error)}})
             click.echo(f"billy: {error}", err=True)
             sys.exit(error.exit_code if isinstance(error, CommandFailed) else FAILED)
+        except KeyboardInterrupt:
+            sys.exit(CANCELLED)
         if isinstance(result, int) and result:
             sys.exit(result)
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from billy_pipelines.bulk.document import exit_code, job_document
 from billy_pipelines.cli.common import WRONG_USE, CommandFailed, command, database, error_console, print_json
+from billy_pipelines.cli.progress_bar import verdicts_line
+from billy_pipelines.cli.watching import follow_job, summary
 from billy_pipelines.database.connection import Database
 from billy_pipelines.database.jobs import JobRow, get_job, list_jobs
 from billy_pipelines.settings import Settings
@@ -32,11 +32,12 @@ def status(job_id: str | None, limit: int, as_json: bool) -> int:
     if as_json:
         print_json(documents[0] if job_id else {"jobs": documents})
     elif job_id:
-        _show_one(console, settings, rows[0])
+        summary(console, settings, rows[0])
     elif not rows:
         console.print("No jobs yet. Drop a file, or run `billy import FILE --resource customers`.", markup=False)
     else:
-        console.print(_table(rows))
+        for row in rows:
+            console.print(_lines(row), markup=False, soft_wrap=True)
     return 0
 
 
@@ -45,15 +46,13 @@ def status(job_id: str | None, limit: int, as_json: bool) -> int:
 @command
 def watch(job_id: str, as_json: bool) -> int:
     """Follow JOB until it ends."""
-    from billy_pipelines.cli.watching import follow_job
-
     settings = Settings.from_environment()
     with database(settings) as opened:
         row = follow_job(opened.engine, _job(opened, job_id).job_id, console=error_console())
     if as_json:
         print_json(job_document(settings, row))
     else:
-        _show_one(Console(highlight=False), settings, row)
+        summary(Console(highlight=False), settings, row)
     return exit_code(row)
 
 
@@ -86,26 +85,9 @@ def _job(opened: Database, job_id: str) -> JobRow:
     return row
 
 
-def _table(rows: list[JobRow]) -> Table:
-    table = Table("job", "state", "progress", "rows", "created", "updated", "skipped", "rejected", "failed", "when")
-    for row in rows:
-        counts = (str(row.counts.get(name, 0)) for name in ("created", "updated", "skipped", "rejected", "failed"))
-        table.add_row(
-            row.job_id, row.status, f"{row.progress:.0f} %", str(row.total_items), *counts, _when(row.created_at)
-        )
-    return table
-
-
-def _when(moment: datetime) -> str:
-    return moment.astimezone(_COPENHAGEN).strftime("%Y-%m-%d %H:%M")
-
-
-def _show_one(console: Console, settings: Settings, row: JobRow) -> None:
-    from billy_pipelines.cli.progress_bar import verdict_table
-
-    document = job_document(settings, row)
-    console.print(verdict_table(row))
-    for error in row.errors[-1:]:
-        console.print(f"{error['code']}: {error['message']}", markup=False)
-    for name, path in document["files"].items():
-        console.print(f"{name}: {path}", markup=False, soft_wrap=True)
+def _lines(row: JobRow) -> str:
+    """A job on two lines: its id alone takes half a terminal's width."""
+    when = row.created_at.astimezone(_COPENHAGEN).strftime("%Y-%m-%d %H:%M")
+    return (
+        f"{row.job_id}  {row.status}\n    {when} · {row.progress:.0f} % of {row.total_items:,} rows{verdicts_line(row)}"
+    )

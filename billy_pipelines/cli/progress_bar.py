@@ -14,7 +14,7 @@ from billy_pipelines.bulk.verdicts import Verdict
 from billy_pipelines.database.jobs import JobRow
 
 LINE_SECONDS = 2.0
-_SHOWN = (Verdict.CREATED, Verdict.UPDATED, Verdict.UNCHANGED, Verdict.SKIPPED, Verdict.REJECTED, Verdict.FAILED)
+_SHOWN = tuple(verdict for verdict in Verdict if verdict is not Verdict.UNPROCESSED)
 
 
 class JobBar:
@@ -49,16 +49,25 @@ class JobBar:
         """The job as it stands."""
         total = row.counts.get("total") or row.total_items
         done = total - row.counts.get(Verdict.UNPROCESSED, total)
-        verdicts = " · ".join(f"{name} {row.counts[name]}" for name in _SHOWN if row.counts.get(name))
+        verdicts = verdicts_line(row)
         if self._console.is_terminal:
             self._progress.update(
-                self._task, description=row.status, total=total or None, completed=done, verdicts=verdicts
+                self._task,
+                description=row.status,
+                total=total or None,
+                completed=done,
+                verdicts=verdicts.removeprefix(" · "),
             )
             return
-        line, now = f"{row.status}: {done} of {total} rows{' · ' + verdicts if verdicts else ''}", time.monotonic()
+        line, now = f"{row.status}: {done} of {total} rows{verdicts}", time.monotonic()
         if line != self._last_line[0] and now - self._last_line[1] >= LINE_SECONDS:
             self._console.print(line, markup=False)
             self._last_line = (line, now)
+
+
+def verdicts_line(row: JobRow) -> str:
+    """The verdicts there are, to be put behind something else; '' if there are none yet."""
+    return "".join(f" · {name} {row.counts[name]:,}" for name in _SHOWN if row.counts.get(name))
 
 
 def verdict_table(row: JobRow) -> Table:

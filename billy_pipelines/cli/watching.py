@@ -18,18 +18,19 @@ from billy_pipelines.settings import Settings
 
 LOOK_SECONDS = 0.3
 OUTAGE_SECONDS = 60.0
-_ENDS = (*FINISHED, State.FAILED, State.CANCELLED, State.UNDONE, State.UNDONE_PARTLY)
+_ENDS = (*FINISHED, State.PLANNED, State.FAILED, State.CANCELLED, State.UNDONE, State.UNDONE_PARTLY)
 
 
 def has_ended(row: JobRow) -> bool:
     """Whether nothing more happens to a job by itself. An interrupted one is resumed; one that was asked to run again
     keeps its old state until its run begins."""
-    dry_run_done = row.status == State.PLANNED and bool(row.options.get("dry_run")) and row.completed_at is not None
-    return (row.status in _ENDS or dry_run_done) and not row.launch_wanted
+    return row.status in _ENDS and row.completed_at is not None and not row.launch_wanted
 
 
-def follow_job(engine: Engine, job_id: str, *, console: Console, stop: Callable[[], bool] = lambda: False) -> JobRow:
-    """Show a job's progress until it has ended, or `stop` says so; the row as it stood last.
+def follow_job(
+    engine: Engine, job_id: str, *, console: Console, stop: Callable[[JobRow], bool] = lambda row: False
+) -> JobRow:
+    """Show a job's progress until it has ended, or `stop(row)` says so; the row as it stood last.
 
     Raises:
         JobNotFound
@@ -49,7 +50,7 @@ def follow_job(engine: Engine, job_id: str, *, console: Console, stop: Callable[
                 if row is None:
                     raise JobNotFound(f"There is no job {job_id!r}. `billy status` lists the jobs.")
                 bar.show(row)
-            if row is not None and (has_ended(row) or stop()):
+            if row is not None and (has_ended(row) or stop(row)):
                 return row
             time.sleep(LOOK_SECONDS)
 

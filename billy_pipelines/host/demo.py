@@ -170,7 +170,7 @@ def _show(product: Up, say: Say, console: Console) -> int:
             return FAILED
         return CANCELLED
     say(f"Job {row.job_id}, live in the UI: {product.url}/runs/{row.dagster_run_id}")
-    row = follow_job(engine, row.job_id, console=console, stop=lambda: not product.keep_running())
+    row = follow_job(engine, row.job_id, console=console, stop=lambda _row: not product.keep_running())
     if not has_ended(row):
         return CANCELLED
     summary(console, product.settings, row)
