@@ -54,7 +54,10 @@ class RateLimiter:
         while True:
             async with self._mutex:
                 if self._refusals_to_tell:
-                    continue  # whoever brings the refusal stands in line for the mutex: queue behind it
+                    # Whoever brings the refusal stands in line for the mutex: queue behind it. A turn of the loop for
+                    # one that was cancelled there: the mutex does not wait for it, and this would go round for ever.
+                    await asyncio.sleep(0)
+                    continue
                 generation = self._generation
                 while self._slots and self._slots[0] < loop.time() - LOOK_AHEAD_SECONDS:
                     self._slots.popleft()  # nobody wanted it in its time; saved up they would leave as a burst

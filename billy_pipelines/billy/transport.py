@@ -73,7 +73,8 @@ class Transport:
         Raises:
             TransportFailed: no complete answer came.
         """
-        content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+        # In ASCII: half a surrogate pair, which an answer of Billy's can hand us, has no UTF-8 of its own.
+        content = None if body is None else json.dumps(body).encode()
         headers = None if content is None else {"Content-Type": "application/json"}
         try:
             response = await next(self._turn).request(

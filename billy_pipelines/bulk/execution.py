@@ -297,7 +297,9 @@ class Execution:
                 task.result()
             except TokenRefused as error:
                 raise Halted(
-                    "token_refused", f"{error}. Check the access token of {self.job.organization.name}."
+                    "token_refused",
+                    f"{error}. Check {self.job.organization.token_variable}, the access token of "
+                    f"{self.job.organization.name}, then resume the job.",
                 ) from error
             except JournalGone as error:
                 raise Halted("database_gone", f"{error}. Start it again, then resume the job.") from error

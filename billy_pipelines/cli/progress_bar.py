@@ -72,7 +72,7 @@ def verdicts_line(row: JobRow) -> str:
 
 def verdict_table(row: JobRow) -> Table:
     """The verdicts of a job that ended."""
-    table = Table(title=f"{row.job_id}: {row.status}", title_justify="left")
+    table = Table()
     table.add_column("verdict")
     table.add_column("rows", justify="right")
     for verdict in Verdict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from rich.console import Console
 from sqlalchemy import Engine
@@ -57,13 +58,22 @@ def follow_job(
 
 def summary(console: Console, settings: Settings, row: JobRow) -> None:
     """How a job ended: verdicts, error rate, where its files are."""
+    console.print(f"{row.job_id}: {row.status}", markup=False, soft_wrap=True)
     console.print(verdict_table(row))
     bad = row.counts.get(Verdict.REJECTED, 0) + row.counts.get(Verdict.FAILED, 0)
     if row.total_items:
         console.print(
             f"Error rate: {100 * bad / row.total_items:.1f} % ({bad} of {row.total_items} rows)", markup=False
         )
+    if row.status == State.PLANNED:
+        would = (
+            ", ".join(f"{action} {number:,}" for action, number in row.planned.items() if number) or "change nothing"
+        )
+        console.print(f"A dry run: nothing was sent. The plan would {would}.", markup=False, soft_wrap=True)
     for error in row.errors[-1:] if row.status not in FINISHED else []:
         console.print(f"{error['code']}: {error['message']}", markup=False, soft_wrap=True)
-    for name, path in job_document(settings, row)["files"].items():
-        console.print(f"{name}: {path}", markup=False, soft_wrap=True)
+    files = job_document(settings, row)["files"]
+    console.print(f"Files in {files['folder']}:", markup=False, soft_wrap=True)
+    for name, path in files.items():
+        if name != "folder":
+            console.print(f"  {name}: {Path(path).name}", markup=False, soft_wrap=True)

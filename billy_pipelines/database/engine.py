@@ -54,7 +54,8 @@ def migrate(engine: Engine) -> None:
             connection.execute(text("CREATE SCHEMA IF NOT EXISTS dagster"))
             _upgrade(connection)
     except DBAPIError as error:
-        where = engine.url.render_as_string(hide_password=True)
+        # libpq takes a password in the query too, which SQLAlchemy would show.
+        where = engine.url.difference_update_query(["password", "sslpassword"]).render_as_string(hide_password=True)
         raise DatabaseUnavailable(
             f"PostgreSQL at {where} cannot be used: {str(error.orig).strip()}. "
             "Check BILLY_DATABASE_URL, or unset it to use the embedded PostgreSQL."

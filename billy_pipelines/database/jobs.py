@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from billy_pipelines.database.journal import storable_json
 from billy_pipelines.database.tables import jobs, organizations
 
 CHANNEL = "billy_jobs"
@@ -161,7 +161,7 @@ def add_error(engine: Engine, job_id: str, code: str, message: str) -> None:
                 "UPDATE billy.billy_bulk_jobs SET errors = errors || CAST(:error AS jsonb),"
                 " updated_at = clock_timestamp() WHERE job_id = :job"
             ),
-            {"error": json.dumps([{"code": code, "message": message}]), "job": job_id},
+            {"error": storable_json([{"code": code, "message": message}]), "job": job_id},
         )
 
 

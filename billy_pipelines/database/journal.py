@@ -203,16 +203,17 @@ class Journal:
     def _execute(self, connection: Connection, statement: str, rows: Sequence[Any]) -> int:
         if not rows:
             return 0
-        return connection.execute(text(statement), {"job": self._job_id, "rows": _json_of(rows)}).rowcount
+        return connection.execute(
+            text(statement), {"job": self._job_id, "rows": storable_json([asdict(row) for row in rows])}
+        ).rowcount
 
 
-def _json_of(rows: Sequence[Any]) -> str:
-    """The rows as JSON that PostgreSQL takes.
+def storable_json(values: list[dict[str, Any]]) -> str:
+    """Values as JSON that PostgreSQL takes.
 
     Python's JSON can carry what `jsonb` refuses: NUL, half a surrogate pair, NaN. One such sign in an answer of Billy's
     must not keep the outcomes of a whole group from being written down, so signs become U+FFFD and numbers null.
     """
-    values = [asdict(row) for row in rows]
     with suppress(ValueError):  # UnicodeEncodeError is one
         payload = json.dumps(values, ensure_ascii=False, allow_nan=False)
         payload.encode()

@@ -21,18 +21,21 @@ def normalized_url(text: str) -> URL:
     always named.
 
     Raises:
-        DatabaseUrlError: no PostgreSQL URL, or a pooler in transaction mode.
+        DatabaseUrlError: no PostgreSQL URL, or a pooler in transaction mode. The text holds no password.
     """
     try:
         url = make_url(re.sub(r"^postgres(ql)?(?=[:+])", "postgresql", text.strip(), flags=re.IGNORECASE))
-    except (ArgumentError, ValueError) as error:
+    except (ArgumentError, ValueError):
+        # Without a chain: in a URL that lacks its host, what cannot be read as a port is the password.
         raise DatabaseUrlError(
             "BILLY_DATABASE_URL is not a URL such as postgresql://user:password@host/database."
-        ) from error
+        ) from None
     if url.get_backend_name() != "postgresql":
         raise DatabaseUrlError(
             f"BILLY_DATABASE_URL names {url.get_backend_name()!r}; only PostgreSQL 13 or newer works."
         )
+    if "@" in (url.host or ""):
+        raise DatabaseUrlError("BILLY_DATABASE_URL has more than one @: write an @ of the password as %40.")
     if _is_transaction_pooler(url):
         raise DatabaseUrlError(
             "BILLY_DATABASE_URL names a connection pooler in transaction mode (Supabase port 6543, a Neon host with "

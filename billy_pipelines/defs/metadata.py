@@ -60,7 +60,9 @@ def of_sync(job: JobContext) -> Metadata:
         "seconds": document["seconds"] or 0.0,
         "summary": dg.MetadataValue.md(reports.report_text(job, document)),
         "first_rejects": rejects_table(job),
-        **{name: dg.MetadataValue.path(path) for name, path in document["files"].items()},
+        # "rejected" and "failed" are counts above and files here: a name of their own, or one hides the other.
+        **{f"{name}_file": dg.MetadataValue.path(path) for name, path in document["files"].items() if name != "folder"},
+        "folder": dg.MetadataValue.path(document["files"]["folder"]),
     }
 
 

@@ -25,7 +25,9 @@ WORKSPACE = str(PROJECT_ROOT / "workspace.yaml")
 
 def webserver_arguments(host: str, port: int) -> list[str]:
     """`dagster-webserver`, by its module: a script's first line breaks on a blank in the path."""
-    return ["-m", "dagster_webserver", "-w", WORKSPACE, "-h", host, "-p", str(port)]
+    arguments = ["-m", "dagster_webserver", "-w", WORKSPACE, "-h", host, "-p", str(port)]
+    # Its pooled connections do not survive a restart of PostgreSQL: each gave the UI one error, up to an hour later.
+    return [*arguments, "--db-pool-recycle", "5"]
 
 
 def daemon_arguments() -> list[str]:

@@ -6,6 +6,7 @@ Checking is not done here, see `writes`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from base64 import urlsafe_b64encode
@@ -50,6 +51,11 @@ def to_json(value: Any) -> str:
 def new_id() -> str:
     """22 characters of the URL-safe base64 alphabet (observed), 128 random bits."""
     return urlsafe_b64encode(secrets.token_bytes(16)).decode("ascii").rstrip("=")
+
+
+def id_from(text: str) -> str:
+    """The same id for the same text, in the form of `new_id`."""
+    return urlsafe_b64encode(hashlib.sha256(text.encode()).digest()[:16]).decode("ascii").rstrip("=")
 
 
 def billy_time() -> str:

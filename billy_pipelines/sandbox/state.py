@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from threading import RLock
 from typing import Any, NotRequired, TypedDict
 
-from .books import CONTACTS, Books, Changed, new_id
+from .books import CONTACTS, Books, Changed, id_from
 from .ledger import Ledger, RequestLog
 from .switches import Switches
 from .wire import Wire
@@ -183,7 +183,7 @@ class Sandbox:
 
 def _organization(seed: OrganizationSeed, number: int) -> dict[str, Any]:
     return {
-        "id": seed.get("id") or new_id(),
+        "id": seed.get("id") or id_from(seed["token"]),  # the same company when the sandbox is started again
         "name": seed.get("name") or f"Prøveselskab {number} ApS",
         "registrationNo": seed.get("registrationNo") or f"{number:08d}",
         "countryId": "DK",

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from billy_pipelines.settings import Settings
+from billy_pipelines_tests.product import plain_environment
 
 LIMIT = 120
 
 
 def environment(settings: Settings, **more: str) -> dict[str, str]:
     """The variables of a shell in which somebody works with these settings."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith(("BILLY_", "DAGSTER_"))}
     return {
-        **plain,
+        **plain_environment(),
         "BILLY_DATA_DIR": str(settings.data_dir),
         "BILLY_API_URL": settings.api_url,
         "BILLY_DATABASE_URL": settings.database_url or "",

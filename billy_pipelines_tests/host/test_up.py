@@ -19,16 +19,8 @@ from billy_pipelines.bulk.verdicts import State
 from billy_pipelines.host.up_state import read_state
 from billy_pipelines.sandbox import SandboxServer
 from billy_pipelines.settings import Settings
-from billy_pipelines_tests.host.conftest import (
-    START_SECONDS,
-    Billy,
-    Start,
-    drop,
-    end_everything,
-    jobs_of,
-    running,
-    settings_for,
-)
+from billy_pipelines_tests.host.conftest import Start
+from billy_pipelines_tests.product import START_SECONDS, Billy, drop, end_everything, jobs_of, running, settings_for
 from billy_pipelines_tests.support import wait_until
 
 pytestmark = pytest.mark.slow
