@@ -60,6 +60,7 @@ class Transport:
             )
             for _ in range(clients)
         ]
+        self._token = token
         self._turn = itertools.cycle(self._clients)
 
     async def close(self) -> None:
@@ -88,15 +89,17 @@ class Transport:
             raise TransportFailed(f"the connection broke ({error or type(error).__name__})", reached=True) from error
         return Answer(
             status=response.status_code,
-            body=_json_object(response),
+            body=_json_object(response, self._token),
             retry_after=response.headers.get("Retry-After"),
             date=response.headers.get("Date"),
         )
 
 
-def _json_object(response: httpx.Response) -> Json | None:
+def _json_object(response: httpx.Response, token: str) -> Json | None:
     try:
-        decoded = response.json()
+        # An error that quotes the token would carry it into messages, reports and logs.
+        echoed = response.is_error and token and token in response.text
+        decoded = json.loads(response.text.replace(token, "•••")) if echoed else response.json()
     except ValueError:  # covers malformed JSON and undecodable bytes
         return None
     return decoded if isinstance(decoded, dict) else None

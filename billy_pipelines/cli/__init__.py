@@ -7,7 +7,7 @@ import importlib
 import click
 
 _COMMANDS = {
-    "demo": ("host", "demo"),
+    "demo": ("demo", "demo"),
     "up": ("host", "up"),
     "down": ("host", "down"),
     "env": ("host", "env"),

@@ -1,20 +1,19 @@
-"""`billy up`, `billy down`, `billy demo`, `billy env`: the product as running processes."""
+"""`billy up`, `billy down`, `billy env`: the product as running processes."""
 
 from __future__ import annotations
 
 import shlex
-import sys
 
 import click
 
 from billy_pipelines.cli.common import command, database, print_json
 from billy_pipelines.settings import Settings
 
-_port = click.option("--port", type=click.IntRange(1, 65535), help="Port of the UI.  [default: 3000, or a free one]")
+port_option = click.option("--port", type=click.IntRange(1, 65535), help="Of the UI.  [default: 3000, or a free one]")
 
 
 @click.command()
-@_port
+@port_option
 @command
 def up(port: int | None, as_json: bool) -> int:
     """Start everything: PostgreSQL (unless BILLY_DATABASE_URL is set), the UI, the sensor. Ctrl-C ends it."""
@@ -30,16 +29,6 @@ def down(as_json: bool) -> int:
     from billy_pipelines.host.down import down as end
 
     return end(Settings.from_environment(), say=lambda text: click.echo(text, err=as_json))
-
-
-@click.command()
-@_port
-@command
-def demo(port: int | None, as_json: bool) -> int:
-    """Show the whole way with made-up customers and a sandbox in Billy's place. Touches no real books."""
-    from billy_pipelines.host.demo import demo as show
-
-    return show(terminal=sys.stdout.isatty(), port=port, say=lambda text: click.echo(text, err=as_json))
 
 
 @click.command()

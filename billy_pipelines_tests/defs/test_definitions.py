@@ -1,0 +1,71 @@
+"""A snapshot of everything Dagster is told: what others see in the UI, schedule against, and call by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from billy_pipelines.definitions import defs
+
+
+def _snapshot() -> dict[str, Any]:
+    repository = defs.get_repository_def()
+    graph = repository.asset_graph
+    return {
+        "assets": {
+            key.to_user_string(): {
+                "needs": sorted(parent.to_user_string() for parent in graph.get(key).parent_keys),
+                "group": graph.get(key).group_name,
+                "partitions": getattr(graph.get(key).partitions_def, "name", None),
+            }
+            for key in graph.get_all_asset_keys()
+        },
+        "checks": {
+            f"{key.asset_key.to_user_string()}:{key.name}": graph.get_check_spec(key).blocking
+            for key in graph.asset_check_keys
+        },
+        "jobs": sorted(name for name in repository.job_names if not name.startswith("__")),
+        "sensors": {
+            sensor.name: (
+                sensor.minimum_interval_seconds,
+                sensor.default_status,
+                sorted(job.name for job in sensor.jobs),
+            )
+            for sensor in repository.sensor_defs
+        },
+        "schedules": [schedule.name for schedule in repository.schedule_defs],
+    }
+
+
+def test_the_definitions() -> None:
+    def asset(*needs: str) -> dict[str, Any]:
+        return {"needs": list(needs), "group": "customers", "partitions": "billy_uploads"}
+
+    assert _snapshot() == {
+        "assets": {
+            "customers/rows": asset(),
+            "customers/valid_rows": asset("customers/rows"),
+            "customers/plan": asset("customers/valid_rows"),
+            "customers/sync": asset("customers/plan"),
+        },
+        "checks": {"customers/plan:error_rate": True, "customers/sync:rows_accounted_for": False},
+        "jobs": ["bulk_customers"],
+        "sensors": {"uploads": (1, dg.DefaultSensorStatus.RUNNING, ["bulk_customers"])},
+        "schedules": [],
+    }
+
+
+def test_a_job_runs_in_one_process() -> None:
+    """A process per step costs 2 s each, and the writer lock must be held from plan to sync."""
+    job = defs.resolve_job_def("bulk_customers")
+    assert job.executor_def.name == "in_process"
+
+
+def test_options_are_given_to_the_first_asset_only() -> None:
+    """R9: the launchpad shows one block, with a default for every option."""
+    job = defs.resolve_job_def("bulk_customers")
+    checked = dg.validate_run_config(job, {"ops": {"customers__rows": {"config": {"batch_size": 5}}}})
+    assert checked["ops"]["customers__rows"]["config"]["on_existing"] == "skip"
+    schemas = {node.name: node.definition.config_schema.config_type for node in job.nodes}
+    assert [name for name, schema in schemas.items() if hasattr(schema, "fields")] == ["customers__rows"]
