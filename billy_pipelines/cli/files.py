@@ -52,6 +52,7 @@ def check(file: Path, resource: str, as_json: bool) -> int:
         console.print(
             f"{document['rows']} rows, {document['valid']} valid, {document['rejected']} rejected", markup=False
         )
+        problems.sort(key=lambda problem: bool(problem["warning"]))  # what stops a row comes first
         table = Table("line", "column", "value", "code", "message")
         for problem in problems[:_SHOWN]:
             table.add_row(str(problem["line"]), *(str(problem[key]) for key in ("column", "value", "code", "message")))

@@ -67,13 +67,14 @@ def test_a_wrong_token_ends_failed_and_nothing_is_retried(product: Product) -> N
 
 
 def test_a_danish_excel_file_reaches_the_books(product: Product) -> None:
-    header = "Name;Address;Zipcode;City;Phone;Email;Country"
-    customer = "Æblegård & Sønner ApS;Nørregade 5;0800;Høje Taastrup;+45 11 22 33 44;a@sonner.example;"
+    header = "Navn;Adresse;Postnr.;By;Tlf.;Mail;CVR-nr."
+    customer = "Æblegård & Sønner ApS;Nørregade 5;0800;Høje Taastrup;+45 11 22 33 44;a@sonner.example;DK 12 34 56 74"
     product.drop("excel.csv", f"{header}\r\n{customer}\r\n".encode("utf-8-sig"))
     row = product.ended(product.job_with_run("excel.csv").job_id, State.COMPLETED, State.COMPLETED_WITH_ERRORS)
     assert row.counts["created"] == 1, row.counts
     [contact] = [c for c in product.sandbox.sandbox.contacts if c["name"] == "Æblegård & Sønner ApS"]
     assert (contact["zipcodeText"], contact["countryId"], contact["phone"]) == ("0800", "DK", "+45 11 22 33 44")
+    assert contact["registrationNo"] == "12345674"
 
 
 def test_two_overlapping_files_at_once_create_each_customer_once(steady: Product) -> None:
