@@ -71,12 +71,19 @@ class Execution:
         self.progress.phase = "planning"
         await self._take_writer(stop)
         async with self._talk() as (client, thread):
-            await self._unless_stopped(stop, self._plan(client, thread))
+            await self._unless_stopped(stop, self._plan(client, thread, stop))
         self.planned_here = True
 
-    async def _plan(self, client: BillyClient, thread: DatabaseThread) -> None:
+    async def _plan(self, client: BillyClient, thread: DatabaseThread, stop: asyncio.Event) -> None:
         company = await check_books(self.job, client, thread.run)
         await thread.run(lambda: self._note(f"books of {company}"))
+        statuses = await thread.run(self.job.journal.counts)
+        if any(statuses.get(status) for status in IN_DOUBT):
+            # An earlier process died, or was stopped, with requests on their way.
+            self.progress.phase = "waiting for what an earlier run may still have on its way"
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self.timing.settle_after_timeout)
+            self.progress.phase = "planning"
         await self._settle_and_plan(client, thread)
 
     async def _settle_and_plan(self, client: BillyClient, thread: DatabaseThread) -> None:

@@ -51,7 +51,8 @@ class Timing:
     settle_after_break: float = 2.0
     """After a reset or a 5xx: when to look in Billy."""
     settle_after_timeout: float = 15.0
-    """After a time-out Billy may still be at work; looking too early would miss the record."""
+    """After a time-out, or when the process died, Billy may still be at work; looking too early would miss the record,
+    and sending it again would double it."""
 
 
 MOST_IN_FLIGHT = 64
@@ -189,6 +190,7 @@ class Sync:
             permitted = self._marked[0].action == CREATE or fresh
             if permitted:
                 await self._client.permit()
+                await self._go.wait()  # a permit can take seconds, and the lease can break meanwhile
             if self._ended():
                 return
             item = self._marked.popleft()

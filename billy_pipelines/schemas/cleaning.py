@@ -32,9 +32,9 @@ EMAIL_PATTERN = rf"[A-Za-z0-9À-ÖØ-öø-ÿ.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:
 def clean_text(column: pd.Series[str]) -> pd.Series[str]:
     """Trimmed, NFC, no-break blanks as blanks, what cannot be seen and an apostrophe that protects a number or formula
     in a sheet removed."""
-    text = column.str.normalize("NFC").str.replace("\u00a0", " ", regex=False)
-    text = text.str.replace(_INVISIBLE, "", regex=True).str.strip()
-    return text.str.replace(r"^'(?=[=+\-@\t\r\n\d])", "", regex=True).str.strip()
+    text = column.str.replace("\u00a0", " ", regex=False).str.replace(_INVISIBLE, "", regex=True)
+    text = text.str.normalize("NFC").str.strip()  # after the rest: what cannot be seen may stand between o and its dots
+    return text.str.replace(r"^(?:'(?=[=+\-@\t\r\n\d])\s*)+", "", regex=True)
 
 
 def comparable(text: str | None) -> str:
