@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,13 @@ def run_job(
 
 
 async def run_job_async(
-    settings: Settings, engine: Engine, job_id: str, *, timing: Timing = QUICK, stop: asyncio.Event | None = None
+    settings: Settings,
+    engine: Engine,
+    job_id: str,
+    *,
+    timing: Timing = QUICK,
+    stop: asyncio.Event | None = None,
+    before_sync: Callable[[], Any] = lambda: None,
 ) -> JobRow:
     """The same inside a loop, so that a test can stop it."""
     stop = stop or asyncio.Event()
@@ -99,6 +105,7 @@ async def run_job_async(
             reports.write_plan(job, job.journal.items())
             if job.options.dry_run:
                 return lifecycle.end_planned(execution.job)
+            before_sync()
             await execution.sync(stop)
             return lifecycle.end_completed(execution.job)
         except Halted as error:
