@@ -174,7 +174,10 @@ def _fault(error: Exception) -> str:
             for fault in error.errors(include_url=False, include_input=False, include_context=False)
         )
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1}: {error.problem}"
+        problem = re.sub(
+            r"\b(alias|tag|handle) ['\"].*", r"\1", error.problem or "", flags=re.DOTALL
+        )  # quoted from the file
+        return f"line {error.problem_mark.line + 1}: {problem}"
     if isinstance(error, OSError):
         return str(error.strerror)
     return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "it is not YAML as expected"

@@ -213,7 +213,10 @@ class _Attempts:
             said = str(last)
         else:
             said = f"Billy answered {last.status}{' with a body that cannot be read' if last.status < 300 else ''}"
-        timed_out = any(isinstance(each, TransportFailed) and each.timed_out for each in self.unclear)
+        # A gateway's time-out says as little about what goes on behind it as our own.
+        timed_out = any(
+            each.timed_out if isinstance(each, TransportFailed) else each.status in (408, 504) for each in self.unclear
+        )
         return OutcomeUnknown(said, timed_out=timed_out)
 
 

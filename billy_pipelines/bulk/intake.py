@@ -113,10 +113,10 @@ def receive(
     if not keep and not os.access(file.parent, os.W_OK):
         raise Refused(f"The file cannot be moved away: the folder {file.parent} is not writable for this program.")
     sha256 = sha256_of(file)
+    identity = lock_key("identity", f"{organization}/{resource}/{operation}/{sha256}")
     with engine.begin() as connection:
         # Two processes with the same file: the second one waits here and then finds the first one's job.
-        identity = f"{organization}/{resource}/{operation}/{sha256}"
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key("identity", identity)})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": identity})
         mirror_organization(connection, organization)
         known = jobs_of_upload(connection, organization, resource, operation, sha256)
         standing = _never_arrived(settings, known) if again else _standing(known, dry_run=wanted["dry_run"])
@@ -141,7 +141,10 @@ def receive(
             want_launch(connection, job_id)
         job = get_job(connection, job_id)
         assert job is not None  # noqa: S101 - just written or just read in this transaction
-    _put_away(settings, job, file, again=reception is not Reception.NEW, keep=keep)
+    with engine.begin() as connection:
+        # One at a time here too: two that copy to the same name would cut each other off.
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": identity})
+        _put_away(settings, job, file, again=reception is not Reception.NEW, keep=keep)
     before = standing.options if standing else wanted
     differing = tuple(
         f"{name} {wanted[name]!r} instead of {before.get(name)!r}"

@@ -114,7 +114,8 @@ def read_options_file(path: Path) -> dict[str, Any]:
         content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_PlainLoader)  # noqa: S506 - a SafeLoader
     except RecursionError as error:
         raise OptionsError(f"{path.name} cannot be read as YAML: it is nested too deeply.") from error
-    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: no UTF-8, the 31st of February, …
+    except (OSError, ValueError, LookupError, AttributeError, yaml.YAMLError) as error:
+        # ValueError: no UTF-8, the 31st of February, …; the others: a tag its value does not fit, as `!!bool maybe`
         raise OptionsError(f"{path.name} cannot be read as YAML: {error}") from error
     if content is None:
         return {}
@@ -140,7 +141,10 @@ def check_policy(values: Mapping[str, Any], policy: Mapping[str, Any], where: st
 
 def _is_allowed(value: Any, limit: Any) -> bool:
     if isinstance(limit, list):
-        return all(part in limit for part in value) if isinstance(value, list) else value in limit
+        if isinstance(value, list):
+            # An empty list stands for the defaults, which a limit does not allow by itself.
+            return all(part in limit for part in value) if value else not limit
+        return value in limit
     return bool(value <= limit) if _is_number(limit) and _is_number(value) else bool(value == limit)
 
 
@@ -150,4 +154,5 @@ def _is_number(value: object) -> bool:
 
 def gate_limit(options: JobOptions, rows: int) -> float:
     """How many rejected rows pass the gate: max(5, rate x rows), or none with an explicit 0 (rule B21)."""
-    return 0 if options.max_error_rate == 0 else max(5, options.max_error_rate * rows)
+    # Rounded: 0.29 x 100 is a hair under 29 in binary, and 29 of 100 are no more than 0.29.
+    return 0 if options.max_error_rate == 0 else max(5, round(options.max_error_rate * rows, 6))

@@ -37,9 +37,15 @@ def settle_creates(
         found = register.same_name(item.item_data or {})
         return [record for record in found if record.id not in claimed_ids and record.id not in before]
 
+    def fullness(item: Item) -> tuple[int, int]:
+        # Counted on the record, because a default said aloud adds nothing to it; then on the row, because a country
+        # said aloud fits fewer records than one left out.
+        row = item.item_data or {}
+        return sum(bool(value) for value in resource.as_record(row, "").image().values()), sum(map(bool, row.values()))
+
     items = list(in_doubt)
     made: dict[int, Any] = {}
-    for item in sorted(items, key=lambda item: -sum(value is not None for value in (item.item_data or {}).values())):
+    for item in sorted(items, key=fullness, reverse=True):
         exact = [record for record in appeared(item) if not resource.differences(item.item_data or {}, record)]
         if exact:
             claimed_ids.add(exact[0].id)

@@ -48,8 +48,9 @@ class Timing:
     """How old a reading may be when its record is overwritten (R7)."""
     breaker: float = 60.0
     """Nothing but failures for that long ends the job, resumable."""
-    settle_after_break: float = 2.0
-    """After a reset or a 5xx: when to look in Billy."""
+    settle_after_break: float = 5.0
+    """After a reset or a 5xx: when to look in Billy. An answer took 0.4 s at most; what goes on behind a broken
+    connection may take longer."""
     settle_after_timeout: float = 15.0
     """After a time-out, or when the process died, Billy may still be at work; looking too early would miss the record,
     and sending it again would double it."""

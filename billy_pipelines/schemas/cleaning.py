@@ -45,7 +45,8 @@ def comparable(text: str | None) -> str:
 def comparable_phone(text: str | None) -> str:
     """A phone number as it is compared."""
     digits = re.sub(r"\D", "", text or "")
-    digits = digits.removeprefix("00")
+    if len(digits) > 8:
+        digits = digits.removeprefix("00")  # how one dials abroad; in front of fewer digits it is part of the number
     return digits[2:] if len(digits) == 10 and digits.startswith("45") else digits
 
 
