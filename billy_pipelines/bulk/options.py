@@ -101,6 +101,12 @@ class _PlainLoader(yaml.SafeLoader):
             raise yaml.YAMLError("aliases (*name) are not allowed")
         return super().compose_node(parent, index)
 
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value]
+        if twice := {str(name) for name in names if names.count(name) > 1}:
+            raise yaml.YAMLError(f"it says {', '.join(sorted(twice))} twice")  # YAML would take the last in silence
+        return super().construct_mapping(node, deep)
+
 
 def read_options_file(path: Path) -> dict[str, Any]:
     """The options in a YAML file beside an upload.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from rich.console import Console
+from sqlalchemy.exc import DBAPIError
 
 from billy_pipelines.bulk.context import job_folder
 from billy_pipelines.bulk.document import exit_code, job_document
@@ -107,6 +109,8 @@ def _product(settings: Settings) -> Iterator[tuple[Database, DagsterInstance]]:
     taken for one that is being run, and waited for."""
     from billy_pipelines import runs  # imports Dagster
 
+    # Whoever logs while there is no handler at all gets one on stderr, for good, in the middle of the bar.
+    logging.getLogger().addHandler(logging.NullHandler())
     with database(settings) as opened, runs.open_instance(settings, opened) as instance:
         runs.sweep(settings, opened.engine, instance)
         yield opened, instance
@@ -180,9 +184,9 @@ def _run(settings: Settings, opened: Database, instance: DagsterInstance, job: J
     with JobBar(console) as bar, _dagster_output(job_folder(settings, job.job_id)):
 
         def watch(_run_id: str) -> None:
-            present = get_job(opened.engine, job.job_id)
-            if present is not None:
-                bar.show(present)
+            with suppress(DBAPIError):  # the run waits out a restart of PostgreSQL, and so does its bar
+                if present := get_job(opened.engine, job.job_id):
+                    bar.show(present)
 
         end = runs.execute_in_foreground(instance, job, watch)
     ended = get_job(opened.engine, job.job_id)
@@ -198,4 +202,9 @@ def _dagster_output(folder: Path) -> Iterator[None]:
     """Dagster's own lines go to `run.log` of the job: the terminal has the bar."""
     descriptor = os.open(folder / "run.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "a", encoding="utf-8") as log, redirect_stderr(log):
-        yield
+        handler = logging.StreamHandler(log)
+        logging.getLogger().addHandler(handler)
+        try:
+            yield
+        finally:
+            logging.getLogger().removeHandler(handler)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 from rich.console import Console
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from billy_pipelines.database.connection import Database, open_database
 from billy_pipelines.database.embedded import EmbeddedPostgresError
@@ -40,6 +41,8 @@ _EXPECTED: dict[type[Exception], str] = {
     DatabaseUrlError: "bad_setting",
     DatabaseUnavailable: "database_unavailable",
     EmbeddedPostgresError: "database_unavailable",
+    OperationalError: "database_unavailable",
+    InterfaceError: "database_unavailable",
 }
 _ENDS_CLEARLY: tuple[type[Exception], ...] = (CommandFailed, *_EXPECTED)
 
@@ -54,9 +57,10 @@ def command(function: F) -> F:
             result = function(*args, as_json=as_json, **kwargs)
         except _ENDS_CLEARLY as error:
             code = error.code if isinstance(error, CommandFailed) else _EXPECTED[_kind(error)]
+            message = _outage(error) if isinstance(error, DBAPIError) else str(error)
             if as_json:
-                print_json({"error": {"code": code, "message": str(error)}})
-            click.echo(f"billy: {error}", err=True)
+                print_json({"error": {"code": code, "message": message}})
+            click.echo(f"billy: {message}", err=True)
             sys.exit(error.exit_code if isinstance(error, CommandFailed) else FAILED)
         except KeyboardInterrupt:
             sys.exit(CANCELLED)
@@ -64,6 +68,11 @@ def command(function: F) -> F:
             sys.exit(result)
 
     return framed  # type: ignore[return-value]
+
+
+def _outage(error: DBAPIError) -> str:
+    reason = str(error.orig).strip().partition("\n")[0]
+    return f"PostgreSQL went away ({reason}). Start it again; the same command then resumes a job that was running."
 
 
 def _kind(error: Exception) -> type[Exception]:

@@ -21,8 +21,8 @@ from stdnum.dk import cvr
 PLACEHOLDER_CVR = frozenset({"12345678", "87654321", "11223344"} | {digit * 8 for digit in "0123456789"})
 CLEAR_MARKS = frozenset({"#RYD", "#CLEAR"})
 
-_CPR = re.compile(r"(?<!\d)\d{6}[-\u2010-\u2015\u2212]\d{4}(?!\d)")  # Word makes other dashes of a hyphen
-_INVISIBLE = "[\u200b\u200e\u200f\u2060\ufeff]"
+_CPR = re.compile(r"(?<!\d)\d{6}[-\u00ad\u2010-\u2015\u2212]\d{4}(?!\d)")  # Word makes other dashes of a hyphen
+_INVISIBLE = "[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
 _DANISH_VAT = re.compile(r"(?:DK|CVR|CVRNR|SENR|MOMSNR)+(\d{8})")
 # HTML's own pattern for <input type=email>, with at least one dot in the domain: syntax only, nobody is asked.
 _LABEL = r"[A-Za-z0-9À-ÖØ-öø-ÿ](?:[A-Za-z0-9À-ÖØ-öø-ÿ-]{0,61}[A-Za-z0-9À-ÖØ-öø-ÿ])?"
@@ -119,7 +119,7 @@ def vat_key(text: str | None, country: str | None) -> str | None:
 @lru_cache(maxsize=100_000)
 def is_ean(number: str) -> bool:
     """Whether a number is an EAN-13 with the right check digit (rule B15)."""
-    return len(number) == 13 and bool(ean_number.is_valid(number))
+    return re.fullmatch("[0-9]{13}", number) is not None and bool(ean_number.is_valid(number))
 
 
 @lru_cache(maxsize=10_000)

@@ -44,6 +44,16 @@ def _same(field: str, left: Any, right: Any) -> bool:
     return compare(left) == compare(right)
 
 
+def _same_in(row: Row, field: str, record: Contact) -> bool:
+    """As `_same`; and a foreign number that Billy has behind its country's prefix keeps it (rule B6)."""
+    present = getattr(record, WIRE_KEYS[field])
+    if field == "vatNo" and row[field] and present:
+        with_prefix = vat_key(row[field], row.get("country") or record.countryId)
+        if with_prefix == clean_vat(present):
+            return True
+    return _same(field, row[field], present)
+
+
 def _name_and_email(name: str | None, email: str | None) -> str | None:
     return f"{comparable(name)}\n{comparable(email)}" if comparable(name) and comparable(email) else None
 
@@ -80,7 +90,7 @@ def contradictions(row: Row, record: Contact) -> list[str]:
     found = []
     for field in ("zipcode", "phone", "vatNo", "ean"):
         present = getattr(record, WIRE_KEYS[field])
-        if row.get(field) and present and not _same(field, row[field], present):
+        if row.get(field) and present and not _same_in(row, field, record):
             found.append(field)
     if row.get("email") and record.emails and not any(_same("email", row["email"], e) for e in record.emails):
         found.append("email")
@@ -104,7 +114,7 @@ def differences(row: Row, record: Contact) -> list[Change]:
     """Fields of the row that mean something else than what Billy has; None in the row clears."""
     changes = []
     for field, key in WIRE_KEYS.items():
-        if field in row and not _same(field, row[field], getattr(record, key)):
+        if field in row and not _same_in(row, field, record):
             changes.append(Change(field, getattr(record, key), row[field]))
     if "email" in row and not _same("email", row["email"], _present_email(row, record)):
         changes.append(Change("email", _present_email(row, record), row["email"]))

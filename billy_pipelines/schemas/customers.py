@@ -116,13 +116,13 @@ def validate(table: pd.DataFrame, blank_means: str) -> Validated:
     Rows are told apart by their position; a problem carries the value as it stood in the file.
     """
     original = table.reset_index(drop=True)
-    cleaned = original.apply(clean_text)
+    cleaned = seen = original.apply(clean_text)
     marks = cleaned.apply(lambda column: column.str.upper()).isin(CLEAR_MARKS)
     cleaned = cleaned.mask(marks, "")
     if "vatNo" in cleaned:
         cleaned["vatNo"] = cleaned["vatNo"].map(clean_vat)
     countries = cleaned.get("country", pd.Series("", index=cleaned.index)).map(lambda value: country_code(value) or "")
-    personal = _personal_numbers(original, countries)
+    personal = _personal_numbers(seen, countries)
     problems: dict[int, list[Problem]] = {}
 
     def report(position: int, code: str, column: str, *, warning: bool = False) -> None:
@@ -152,13 +152,15 @@ def validate(table: pd.DataFrame, blank_means: str) -> Validated:
     return Validated(_rows(cleaned, marks, rejected, blank_means), problems)
 
 
-def _personal_numbers(original: pd.DataFrame, countries: pd.Series[str]) -> set[tuple[int, str]]:
-    """Cells that may hold a CPR number, by position and column: refused, and masked everywhere (rule B23)."""
+def _personal_numbers(seen: pd.DataFrame, countries: pd.Series[str]) -> set[tuple[int, str]]:
+    """Cells that may hold a CPR number, by position and column: refused, and masked everywhere (rule B23).
+
+    They are judged without what cannot be seen, as they would be sent."""
     found = set()
-    for name in original.columns:
-        likely = original[name].str.contains(r"\d{6}\W\d{4}" if name != "vatNo" else r"(?:\d\D*){10}", regex=True)
-        for position in original.index[likely]:
-            value = str(original.at[position, name])
+    for name in seen.columns:
+        likely = seen[name].str.contains(r"\d{6}\W\d{4}" if name != "vatNo" else r"(?:\d\D*){10}", regex=True)
+        for position in seen.index[likely]:
+            value = str(seen.at[position, name])
             in_vat = name == "vatNo" and is_possible_cpr_in_vat(value, str(countries.at[position]))
             if in_vat or (name != "vatNo" and is_possible_cpr(value)):
                 found.add((int(position), str(name)))

@@ -1,0 +1,282 @@
+"""What a valid customer row is: every wrong cell of every row is named at once, and what is right passes untouched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from billy_pipelines.schemas.codes import HIDDEN, REJECTIONS, WARNINGS
+from billy_pipelines.schemas.customers import COLUMNS, CUSTOMERS, validate
+from billy_pipelines.schemas.resource import Validated
+
+GOOD_CVR, WRONG_CVR, EAN = "99000007", "99000008", "5790000000005"
+NAMES = [column.name for column in COLUMNS]
+
+
+def check(*rows: dict[str, str], blank_means: str = "keep") -> Validated:
+    """Validate rows as a file would bring them: every column any row has, blank where a row has none."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    table = pd.DataFrame([[row.get(name, "") for name in columns] for row in rows], columns=columns, dtype="str")
+    return validate(table, blank_means)
+
+
+def customer(**fields: str) -> dict[str, str]:
+    return {"name": "Æblehaven Prøve ApS", **fields}
+
+
+def codes(found: Validated, position: int = 0) -> list[tuple[str, str]]:
+    """Code and column of each problem of a row."""
+    return [(problem.code, problem.column) for problem in found.problems.get(position, [])]
+
+
+def row_of(*fields: dict[str, str], blank_means: str = "keep") -> dict[str, Any]:
+    [row] = check(*fields, blank_means=blank_means).rows
+    assert row is not None
+    return row
+
+
+# -- what passes -------------------------------------------------------------------------------------------------------
+
+
+def test_a_full_row_passes_cleaned_without_a_word() -> None:
+    found = check(
+        {
+            "name": "  Æblehaven Prøve ApS ",
+            "email": "faktura@aeblehaven.example",
+            "phone": "'+45 00 00 00 00",
+            "address": "Prøvevej 1",
+            "city": "Høje Taastrup",
+            "zipcode": "0800",
+            "country": "Danmark",
+            "vatNo": "DK 99 00 00 07",
+            "contactNo": "0017",
+            "ean": EAN,
+        }
+    )
+    assert found.problems == {}
+    assert found.rows == [
+        {
+            "name": "Æblehaven Prøve ApS",
+            "email": "faktura@aeblehaven.example",
+            "phone": "+45 00 00 00 00",
+            "address": "Prøvevej 1",
+            "city": "Høje Taastrup",
+            "zipcode": "0800",
+            "country": "DK",
+            "vatNo": GOOD_CVR,
+            "contactNo": "0017",
+            "ean": EAN,
+        }
+    ]
+
+
+def test_b1_validation_adds_no_defaults() -> None:
+    assert row_of({"name": "A", "country": "", "email": ""}) == {"name": "A"}
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "a@b.dk",
+        "fornavn.efternavn+faktura@firma.co.uk",
+        "søren@æblegård.example",
+        "o'hara@x-y.example",
+        "a_b@1.example",
+    ],
+)
+def test_addresses_people_have_are_addresses(email: str) -> None:
+    assert codes(check(customer(email=email))) == []
+
+
+@pytest.mark.parametrize("country", ["SE", "Sverige", "sweden"])
+def test_b6_a_foreign_number_without_prefix_passes_under_its_country(country: str) -> None:
+    assert row_of(customer(country=country, vatNo="556012-345601")) == customer(country="SE", vatNo="556012345601")
+
+
+# -- what is rejected --------------------------------------------------------------------------------------------------
+
+REJECTED = [
+    ("required", {"name": "  ", "city": "Ry"}, "name"),
+    ("email_form", customer(email="faktura@aeblehaven"), "email"),
+    ("email_form", customer(email="a@b.example; c@d.example"), "email"),
+    ("email_form", customer(email="Anna <a@b.example>"), "email"),
+    ("country_unknown", customer(country="Atlantis"), "country"),
+    ("vat_form", customer(vatNo="1234567"), "vatNo"),
+    ("vat_form", customer(vatNo="ukendt"), "vatNo"),
+    ("vat_form", customer(vatNo="556012345601"), "vatNo"),
+    ("ean_form", customer(ean="5790000000006"), "ean"),
+    ("ean_form", customer(ean="5,79E+12"), "ean"),
+    ("possible_cpr", customer(vatNo="0101901234"), "vatNo"),
+    ("possible_cpr", customer(address="c/o 010190-1234"), "address"),
+    *(("clear_not_allowed", customer(**{name: "#RYD"}), name) for name in ("name", "country", "vatNo", "contactNo")),
+    ("clear_not_allowed", customer(ean="#clear"), "ean"),
+    ("clear_not_allowed", customer(id="#RYD"), "id"),
+]
+
+
+@pytest.mark.parametrize(("code", "fields", "column"), REJECTED)
+def test_a_wrong_cell_is_rejected_by_its_code_and_column_alone(code: str, fields: dict[str, str], column: str) -> None:
+    found = check(fields)
+    assert codes(found) == [(code, column)]
+    assert found.rows == [None]
+    [problem] = found.problems[0]
+    assert not problem.warning
+    assert problem.message
+    assert problem.value == (HIDDEN if code == "possible_cpr" else fields[column])
+
+
+def test_every_code_that_validation_can_give_has_been_seen() -> None:
+    of_the_plan = {"duplicate_in_file", "possible_duplicate", "ambiguous_match", "not_found", "already_exists"}
+    of_reading = {"too_many_cells"}
+    of_updates = {"primary_person_unclear"}
+    assert {code for code, _, _ in REJECTED} == REJECTIONS.keys() - of_the_plan - of_reading - of_updates
+
+
+@pytest.mark.parametrize(
+    ("code", "number"), [("vat_check_digit", WRONG_CVR), ("vat_placeholder", "12345678"), ("vat_placeholder", "0" * 8)]
+)
+def test_b6_a_cvr_number_nobody_can_have_is_a_warning_and_is_sent_as_it_is(code: str, number: str) -> None:
+    found = check(customer(vatNo=number))
+    assert codes(found) == [(code, "vatNo")]
+    assert found.problems[0][0].warning
+    assert found.rows == [customer(vatNo=number)]
+    assert code in WARNINGS
+
+
+@pytest.mark.parametrize("country", ["FI", "Finland"])
+def test_b6_eight_digits_from_abroad_are_not_judged_by_danish_check_digits(country: str) -> None:
+    assert codes(check(customer(vatNo=WRONG_CVR, country=country))) == []
+
+
+def test_all_errors_of_all_rows_come_at_once() -> None:
+    found = check(
+        {"name": "", "email": "x", "country": "Atlantis", "vatNo": "1", "ean": "2", "city": "Ry"},
+        customer(email="a@b.example"),
+        {"name": "#RYD", "email": "y@", "vatNo": WRONG_CVR},
+    )
+    assert sorted(codes(found, 0)) == [
+        ("country_unknown", "country"),
+        ("ean_form", "ean"),
+        ("email_form", "email"),
+        ("required", "name"),
+        ("vat_form", "vatNo"),
+    ]
+    assert codes(found, 1) == []
+    assert sorted(codes(found, 2)) == [
+        ("clear_not_allowed", "name"),
+        ("email_form", "email"),
+        ("vat_check_digit", "vatNo"),
+    ]
+    assert [row is None for row in found.rows] == [True, False, True]
+
+
+def test_a_problem_repeats_the_cell_as_it_stood_in_the_file() -> None:
+    [problem] = check(customer(email=" FAKTURA(at)firma ")).problems[0]
+    assert problem.value == " FAKTURA(at)firma "
+    assert problem.value in problem.message
+
+
+# -- CPR numbers (B23) -------------------------------------------------------------------------------------------------
+
+CPR = "010190-1234"
+
+
+@pytest.mark.parametrize("column", NAMES)
+def test_b23_a_possible_cpr_is_refused_in_every_column_and_repeated_nowhere(column: str) -> None:
+    found = check(customer(**{column: f"privat {CPR}"}))
+    assert codes(found) == [("possible_cpr", column)]
+    assert found.rows == [None]
+    assert CPR not in str(found)
+    assert "0101901234" not in str(found)
+
+
+def test_b23_ten_digits_with_anything_between_them_are_refused_in_the_cvr_column() -> None:
+    for text in ("0101901234", "010190 1234", "01 01 90 12 34", "DK-0101901234", "010190.1234"):
+        found = check(customer(vatNo=text))
+        assert codes(found) == [("possible_cpr", "vatNo")], text
+        assert text not in str(found)
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\u200e", "\u2060", "\ufeff"])
+def test_b23_what_cannot_be_seen_does_not_hide_a_cpr(unseen: str) -> None:
+    for text in (f"010190{unseen}-1234", f"0101{unseen}90-1234", f"010190-{unseen}1234"):
+        found = check(customer(phone=text))
+        assert codes(found) == [("possible_cpr", "phone")]
+        assert found.rows == [None]
+
+
+def test_b23_what_else_is_wrong_with_such_a_cell_is_not_said() -> None:
+    found = check(customer(email=f"{CPR}@", country=CPR, vatNo="0101901234"))
+    assert sorted(codes(found)) == [("possible_cpr", "country"), ("possible_cpr", "email"), ("possible_cpr", "vatNo")]
+
+
+def test_b23_a_swedish_company_number_is_no_cpr() -> None:
+    assert codes(check(customer(vatNo="556012-3456", country="SE"))) == []
+
+
+# -- clearing (B4) -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mark", ["#RYD", "#ryd", " #CLEAR ", "#Clear"])
+def test_b4_a_clear_mark_clears_its_field_only(mark: str) -> None:
+    assert row_of(customer(phone=mark, city="", email="a@b.example")) == {
+        "name": "Æblehaven Prøve ApS",
+        "phone": None,
+        "email": "a@b.example",
+    }
+
+
+def test_b4_a_mark_is_no_wrong_value_of_its_column() -> None:
+    assert codes(check(customer(email="#RYD"))) == []
+
+
+@pytest.mark.parametrize("cell", ["# RYD", "#RYD!", "RYD"])
+def test_b4_what_only_looks_like_a_mark_is_a_value(cell: str) -> None:
+    assert row_of(customer(city=cell))["city"] == cell
+
+
+def test_b4_blank_means_keep_says_nothing_of_blank_cells() -> None:
+    row = row_of({name: "A" if name == "name" else "" for name in NAMES})
+    assert row == {"name": "A"}
+
+
+def test_b4_blank_means_clear_clears_blank_cells_but_never_country_or_keys() -> None:
+    row = row_of({name: "A" if name == "name" else "" for name in NAMES}, blank_means="clear")
+    assert row == {"name": "A", "email": None, "phone": None, "address": None, "city": None, "zipcode": None}
+
+
+def test_b4_blank_means_clear_does_not_touch_columns_the_file_does_not_have() -> None:
+    assert row_of({"name": "A", "city": ""}, blank_means="clear") == {"name": "A", "city": None}
+
+
+# -- the whole ---------------------------------------------------------------------------------------------------------
+
+_cell = st.text(max_size=12) | st.sampled_from(["#RYD", "DK", GOOD_CVR, CPR, EAN, "a@b.example", "A", "=1"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.lists(
+        st.fixed_dictionaries({"name": _cell}, optional=dict.fromkeys(NAMES[1:], _cell)), min_size=1, max_size=5
+    ),
+    blank_means=st.sampled_from(["keep", "clear"]),
+)
+def test_any_table_is_judged_row_by_row_and_nothing_raises(rows: list[dict[str, str]], blank_means: str) -> None:
+    found = check(*rows, blank_means=blank_means)
+    assert len(found.rows) == len(rows)
+    for position, row in enumerate(found.rows):
+        wrong = [problem for problem in found.problems.get(position, []) if not problem.warning]
+        assert (row is None) == bool(wrong)
+        assert row is None or row["name"]
+    turned = check(*reversed(rows), blank_means=blank_means)
+    assert turned.rows[::-1] == found.rows, "a row's verdict depends on its neighbours"
+
+
+def test_examples_of_the_template_are_valid_customers() -> None:
+    for number in (0, 1):
+        example = {column.name: column.examples[number] for column in CUSTOMERS.columns}
+        assert [code for code, _ in codes(check(example))] in ([], ["vat_placeholder"])
