@@ -1,0 +1,125 @@
+"""PostgreSQL goes away in the middle of a sync: for a moment, and for good. Nothing is sent that cannot be recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from billy_pipelines.bulk import execution, group_commit
+from billy_pipelines.bulk.context import load_job
+from billy_pipelines.bulk.execution import Execution
+from billy_pipelines.bulk.lifecycle import begin
+from billy_pipelines.bulk.progress import Progress
+from billy_pipelines.bulk.reading import check_job_rows, read_job_upload
+from billy_pipelines.bulk.sync import Halted
+from billy_pipelines.database.embedded import EmbeddedPostgres
+from billy_pipelines.database.engine import migrate, open_engine
+from billy_pipelines.database.locks import Lease
+from billy_pipelines.sandbox import SandboxServer
+from billy_pipelines.settings import Settings
+from billy_pipelines_tests.bulk.jobs import (
+    QUICK,
+    check_accounts,
+    customers_csv,
+    names_created,
+    numbered,
+    run_job,
+    take_in,
+)
+from billy_pipelines_tests.support import wait_until
+
+ROWS = 200
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL of the test's own, to be stopped."""
+    server = EmbeddedPostgres(tmp_path / "cluster")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def mortal(server: EmbeddedPostgres, settings: Settings) -> Iterator[tuple[Settings, Engine]]:
+    """Settings and engine on that server."""
+    engine = open_engine(server.url)
+    migrate(engine)
+    yield dataclasses.replace(settings, database_url=server.url), engine
+    engine.dispose()
+
+
+def _sync(settings: Settings, engine: Engine, job_id: str) -> None:
+    with Lease(engine, job_id) as lease:
+        assert lease.take_job()
+        job = begin(load_job(settings, engine, job_id), "test-run")
+        check_job_rows(job, read_job_upload(job))
+        run = Execution(load_job(settings, engine, job_id), lease, Progress(total=ROWS), QUICK)
+
+        async def both() -> None:
+            await run.plan(asyncio.Event())
+            await run.sync(asyncio.Event())
+
+        asyncio.run(both())
+
+
+def test_postgres_gone_for_good_ends_the_job_and_it_can_be_resumed(
+    mortal: tuple[Settings, Engine],
+    server: EmbeddedPostgres,
+    sandbox: SandboxServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(group_commit, "PATIENCE_SECONDS", 2.0)
+    monkeypatch.setattr(execution, "LEASE_PATIENCE_SECONDS", 2.0)
+    settings, engine = mortal
+    sandbox.sandbox.switch(latency="0.1-0.2")
+    job_id = take_in(settings, engine, customers_csv(tmp_path / "kunder.csv", numbered(ROWS))).job.job_id
+
+    async def scenario() -> int:
+        working = asyncio.create_task(asyncio.to_thread(_sync, settings, engine, job_id))
+        await asyncio.to_thread(wait_until, lambda: len(sandbox.sandbox.ledger) >= 20)
+        await asyncio.to_thread(server.stop)
+        written = len(sandbox.sandbox.ledger)
+        with pytest.raises(Halted) as caught:
+            await working
+        assert caught.value.code == "database_gone"
+        assert "Start it again, then resume" in str(caught.value)
+        return written
+
+    written = asyncio.run(scenario())
+    assert len(sandbox.sandbox.ledger) - written <= 64, "what was in flight may land; nothing new is sent"
+    assert len(sandbox.sandbox.ledger) < ROWS
+    server.start()
+    sandbox.sandbox.switch(latency=0)
+    row = run_job(settings, engine, job_id)
+    assert row.counts["created"] == ROWS
+    assert names_created(sandbox).total() == ROWS
+    check_accounts(settings, engine, sandbox, row)
+
+
+def test_a_restart_of_postgres_costs_nothing(
+    mortal: tuple[Settings, Engine], server: EmbeddedPostgres, sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    settings, engine = mortal
+    sandbox.sandbox.switch(latency="0.1-0.2")
+    job_id = take_in(settings, engine, customers_csv(tmp_path / "kunder.csv", numbered(ROWS))).job.job_id
+
+    async def scenario() -> None:
+        working = asyncio.create_task(asyncio.to_thread(_sync, settings, engine, job_id))
+        await asyncio.to_thread(wait_until, lambda: len(sandbox.sandbox.ledger) >= 20)
+        await asyncio.to_thread(server.stop)
+        await asyncio.to_thread(server.start)
+        await working
+
+    asyncio.run(scenario())
+    assert names_created(sandbox).total() == ROWS
+    row = run_job(settings, engine, job_id)  # nothing is left to do: it only ends the job
+    assert row.counts["created"] == ROWS
+    assert names_created(sandbox).total() == ROWS
+    check_accounts(settings, engine, sandbox, row)
