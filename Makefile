@@ -28,7 +28,7 @@ down: $(INSTALLED) ## end a running `make up`
 	@$(BIN)/billy down
 
 test: $(INSTALLED) ## all tests; those of the UI need Chromium and say so when they skip
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 lint: $(INSTALLED) ## ruff
 	$(BIN)/ruff check .

@@ -80,7 +80,7 @@ def _walk(folder: Path) -> Iterator[Path]:
     except OSError:
         return
     for entry in entries:
-        if entry.is_dir() and not entry.is_symlink():
+        if entry.is_dir() and not entry.is_symlink() and not entry.name.startswith("."):  # .Trash-1000, .snapshot
             yield from _walk(entry)
         elif is_upload(entry):
             yield entry

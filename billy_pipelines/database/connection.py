@@ -25,10 +25,14 @@ class Database:
         return dagster_url(self.engine.url)
 
     def close(self, *, stop_if_unused: bool = False) -> None:
-        """Close our connections; who leaves last also stops the embedded server."""
+        """Close our connections and leave the embedded server; with `stop_if_unused`, who leaves last stops it."""
         self.engine.dispose()
-        if stop_if_unused and self.embedded is not None:
+        if self.embedded is None:
+            return
+        if stop_if_unused:
             self.embedded.stop_if_unused()
+        else:
+            self.embedded.leave()
 
 
 def open_database(settings: Settings) -> Database:
@@ -43,6 +47,10 @@ def open_database(settings: Settings) -> Database:
     else:
         embedded = EmbeddedPostgres(settings.postgres_dir)
         url = embedded.start()
-    engine = open_engine(url)
-    migrate(engine)
-    return Database(engine, embedded)
+    opened = Database(open_engine(url), embedded)
+    try:
+        migrate(opened.engine)
+    except BaseException:
+        opened.close()
+        raise
+    return opened

@@ -92,7 +92,7 @@ class EmbeddedPostgres:
             if not (self._folder / "PG_VERSION").exists():
                 make_cluster(self._folder, lock)
             self._bring_up()
-            self._leave()
+            self.leave()
             self._use = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(self._use, fcntl.LOCK_SH)
             return self.url
@@ -115,7 +115,7 @@ class EmbeddedPostgres:
             EmbeddedPostgresError: it does not stop.
         """
         with self._locked():
-            self._leave()
+            self.leave()
             self._end()
 
     def stop_if_unused(self) -> bool:
@@ -125,12 +125,18 @@ class EmbeddedPostgres:
             EmbeddedPostgresError: it does not stop.
         """
         with self._locked():
-            self._leave()
+            self.leave()
             server = self._server()
             if server is None or self._others_use(server):
                 return False
             self._end()
             return True
+
+    def leave(self) -> None:
+        """Use it no longer, and let it run."""
+        if self._use is not None:
+            os.close(self._use)
+            self._use = None
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
@@ -249,11 +255,6 @@ class EmbeddedPostgres:
         if (self._folder / "PG_VERSION").exists():
             with self._no_process_left():
                 pass
-
-    def _leave(self) -> None:
-        if self._use is not None:
-            os.close(self._use)
-            self._use = None
 
     def _others_use(self, server: _Server) -> bool:
         """Whether another process has started it too, or has a connection (one that is closing gets 0.5 s to go)."""

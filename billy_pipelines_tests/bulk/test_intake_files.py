@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
@@ -209,6 +211,21 @@ def test_the_same_content_handed_in_by_several_at_once_is_one_job(desk: Desk, ke
     assert job.launches == 1
     assert sha256_of(desk.upload(job)) == job.upload_sha256
     assert [file.exists() for file in files] == [keep] * 4
+
+
+def test_two_copies_to_the_same_name_are_never_made_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy, meeting = shutil.copyfile, Barrier(2, timeout=0.5)
+    met: list[int] = []
+
+    def copy_when_another_does(source: Path, target: Path) -> None:
+        with suppress(BrokenBarrierError):
+            met.append(meeting.wait())
+        copy(source, target)
+
+    monkeypatch.setattr(shutil, "copyfile", copy_when_another_does)
+    received = _at_once(desk, [desk.file("a.csv"), desk.file("b.csv")], keep=True)
+    assert met == []
+    assert sorted(one.reception for one in received if one) == ["followed", "new"]
 
 
 def test_one_file_seen_by_two_at_once_is_one_job_and_not_lost(desk: Desk) -> None:

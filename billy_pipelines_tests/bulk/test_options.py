@@ -145,7 +145,18 @@ def test_an_options_file_without_names_is_refused(content: str, tmp_path: Path) 
         b"navn: S\xf8ren",
         "[" * 30_000,
     ],
-    ids=["cut", "two documents", "said twice", "no such day", "an object", "no bool", "no number", "no time", "latin-1", "too deep"],
+    ids=[
+        "cut",
+        "two documents",
+        "said twice",
+        "no such day",
+        "an object",
+        "no bool",
+        "no number",
+        "no time",
+        "latin-1",
+        "too deep",
+    ],
 )
 def test_an_options_file_that_is_no_plain_yaml_is_refused_b25(content: str | bytes, tmp_path: Path) -> None:
     with pytest.raises(OptionsError, match=r"^customers\.yaml cannot be read as YAML: "):
