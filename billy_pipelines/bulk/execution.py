@@ -118,7 +118,7 @@ class Execution:
         try:
             return Register(self.job.resource, records, self.job.options.match_on)
         except ValueError as error:
-            raise Halted("bad_option", str(error)) from error
+            raise Halted("bad_option", str(error), resumable=False) from error
 
     async def _summarize(self, thread: DatabaseThread) -> None:
         """Counts and the gate (B21), over all rejections so far, before the first write."""
@@ -245,13 +245,11 @@ class Execution:
             try:
                 while not await asyncio.to_thread(self.lease.take_again):
                     if time.monotonic() > until:
-                        sync.halt(
-                            Halted("database_gone", "PostgreSQL stayed away. Start it again, then resume the job.")
-                        )
+                        sync.halt(Halted("database_gone", "PostgreSQL stayed away. Start it again."))
                         return
                     await asyncio.sleep(0.5)
             except LeaseLost as error:
-                sync.halt(Halted("lease_lost", f"The right to write was lost: {error}. Resume the job to plan anew."))
+                sync.halt(Halted("lease_lost", f"The right to write was lost: {error}. The plan has to be made anew."))
                 return
             go.set()
 
@@ -266,6 +264,7 @@ class Execution:
             f"{rejected} of {total} rows are wrong; at most {allowed:g} may be (max_error_rate "
             f"{self.job.options.max_error_rate:g}). Nothing was written. Mend the rows in rejected.csv and drop the "
             "file again, or allow more with max_error_rate.",
+            resumable=False,
         )
 
     async def _take_writer(self, stop: asyncio.Event) -> None:
@@ -306,12 +305,12 @@ class Execution:
                 raise Halted(
                     "token_refused",
                     f"{error}. Check {self.job.organization.token_variable}, the access token of "
-                    f"{self.job.organization.name}, then resume the job.",
+                    f"{self.job.organization.name}.",
                 ) from error
             except JournalGone as error:
-                raise Halted("database_gone", f"{error}. Start it again, then resume the job.") from error
+                raise Halted("database_gone", f"{error}. Start it again.") from error
             except BillyError as error:
-                raise Halted("billy_unavailable", f"{error} Resume the job when Billy answers again.") from error
+                raise Halted("billy_unavailable", f"{error} Wait until Billy answers again.") from error
         finally:
             for waiter in waiters:
                 waiter.cancel()

@@ -71,7 +71,8 @@ class Received:
         if self.reception is Reception.REPEATED:
             return (
                 f"The same content was run on {day} as job {job.job_id} ({job.status}).{differs} Nothing was sent. "
-                "To run it again, use --again, or the line 'again: true' in an options file beside it."
+                "To run it again, use --again, or the line 'again: true' in an options file beside it. A file that was "
+                f"dropped is in the job's folder, under again{os.sep}."
             )
         if self.reception is Reception.FOLLOWED:
             return f"The same content is being run right now as job {job.job_id}.{differs}"

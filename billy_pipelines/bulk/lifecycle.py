@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import Engine, func
 
 from billy_pipelines.bulk import reports
 from billy_pipelines.bulk.context import JobContext, load_job
@@ -25,6 +25,7 @@ from billy_pipelines.bulk.verdicts import (
 )
 from billy_pipelines.database.jobs import JobRow, add_error, change_status, update_job
 from billy_pipelines.database.journal import Outcome
+from billy_pipelines.database.locks import job_is_alive
 from billy_pipelines.database.tables import jobs
 from billy_pipelines.files.writing import make_folder
 
@@ -78,6 +79,15 @@ def in_progress(row: JobRow) -> bool:
     return row.status in RUNNING and row.completed_at is None
 
 
+def as_it_stands(engine: Engine, row: JobRow) -> JobRow:
+    """The row, but `interrupted` where no process is at work on it: a kill -9 leaves the job's own word behind."""
+    if not in_progress(row):
+        return row
+    with engine.connect() as connection:
+        alive = job_is_alive(connection, row.job_id)
+    return row if alive else row.model_copy(update={"status": State.INTERRUPTED})
+
+
 def set_state(job: JobContext, state: State) -> None:
     """Move to another state in the course of the job."""
     update_job(job.engine, job.job_id, status=state)
@@ -95,7 +105,8 @@ def end_completed(job: JobContext) -> JobRow:
 
 def end_failed(job: JobContext, error: Halted) -> JobRow:
     """The job could not go on: its code and text stand on the job, the rest of the rows is unprocessed."""
-    add_error(job.engine, job.job_id, error.code, str(error))
+    way_back = f" Then `billy retry {job.job_id}` goes on, or the same file once more." if error.resumable else ""
+    add_error(job.engine, job.job_id, error.code, f"{error}{way_back}")
     return _end(job, State.FAILED)
 
 

@@ -55,17 +55,18 @@ def read_job_upload(job: JobContext) -> Upload:
         Halted: the file is gone, changed, or cannot be used.
     """
     if not job.upload.exists():
-        raise Halted("upload_missing", f"The upload is gone: {job.upload}. Drop the file again.")
+        raise Halted("upload_missing", f"The upload is gone: {job.upload}. Drop the file again.", resumable=False)
     if sha256_of(job.upload) != job.row.upload_sha256:
         raise Halted(
             "upload_changed",
             "The file was still being written when it was taken, or changed since. Drop it again when it is complete.",
+            resumable=False,
         )
     try:
         upload = read_upload(job.upload, job.resource)
     except UnreadableFile as error:
         # Without the file's name: it can hold anything, and this text goes into Dagster's log (rule B23).
-        raise Halted(error.code, str(error)) from error
+        raise Halted(error.code, str(error), resumable=False) from error
     source = {
         "delimiter": upload.table.delimiter,
         "columns": upload.headers.fields,

@@ -141,8 +141,7 @@ def _details(job: JobContext, item: Item) -> list[dict[str, Any]]:
 def _reason(item: Item) -> tuple[str | None, str | None]:
     """Code and message of a row; one that was cut off while its request was out has none of its own."""
     if item.error_code is None and item.status in IN_DOUBT:
-        message = "the job ended before Billy answered"
-        return "outcome_unknown", sentence("outcome_unknown", message=message, key=repr(item.natural_key))
+        return "outcome_unknown", sentence("not_settled", message="the job ended before Billy answered")
     if item.error_code is None and verdict_of(item) is Verdict.UNPROCESSED:
         return None, f"not carried out: {item.action}" if item.action else "the job ended before this row's turn"
     return item.error_code, item.error

@@ -62,11 +62,12 @@ FAILURES_BEFORE_PAUSE = 5
 
 
 class Halted(Exception):
-    """The job cannot go on. `code` is stable; the text says what to do. What is not done can be resumed."""
+    """The job cannot go on. `code` is stable; the text says what to do. `resumable`: then the same job can go on."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, *, resumable: bool = True) -> None:
         super().__init__(message)
         self.code = code
+        self.resumable = resumable
 
 
 class Sync:
@@ -152,7 +153,7 @@ class Sync:
                     self._changed.clear()
                     await self._changed.wait()
         except JournalGone as error:
-            self._halt_with("database_gone", f"{error}. Start it again, then resume the job.")
+            self._halt_with("database_gone", f"{error}. Start it again.")
 
     async def _stop_feeding(self, feeder: asyncio.Task[None]) -> None:
         """End the feeder between two marks: a group that is being marked is still written down and given back."""
@@ -215,7 +216,7 @@ class Sync:
                 self._create(item, permitted) if item.action == CREATE else self._update(item, record, permitted)
             )
         except TokenRefused as error:
-            self._halt_with("token_refused", f"{error}. Check the access token, then resume the job.")
+            self._halt_with("token_refused", f"{error}. Check the access token.")
             await self._record(item, Outcome(item.item_index, PLANNED))
         except (NotSent, RateLimited) as error:
             await self._again(item, error)
@@ -298,7 +299,7 @@ class Sync:
     async def _unclear(self, item: Item, reason: str, timed_out: bool) -> None:
         self.unclear.append(item)
         self.timed_out |= timed_out
-        text = sentence("outcome_unknown", message=reason, key=repr(self._resource.label(item.item_data or {})))
+        text = sentence("not_settled", message=reason)
         await self._record(item, Outcome(item.item_index, OUTCOME_UNKNOWN, error_code="outcome_unknown", error=text))
         self._failed_to_answer(reason)
 
@@ -319,7 +320,8 @@ class Sync:
         if time.monotonic() - self._last_answer > self._timing.breaker:
             self._halt_with(
                 "billy_unavailable",
-                f"Billy gave nothing but failures for {self._timing.breaker:.0f} s (last: {reason}). Resume later.",
+                f"Billy gave nothing but failures for {self._timing.breaker:.0f} s (last: {reason}). "
+                "Wait until it is well again.",
             )
         self._changed.set()
 

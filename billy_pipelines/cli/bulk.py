@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-SWEEP_SECONDS = 10.0
+ABANDONED_SECONDS = 10.0
+"""Without a process for that long, a job is left alone: a lease that broke is taken again sooner."""
 
 
 def _option_flags(function: F) -> F:
@@ -133,14 +134,13 @@ def _carry_out(
     as_json: bool,
 ) -> int:
     console = error_console()
-    if received.reception is not Reception.NEW:
-        console.print(received.sentence(), markup=False)
+    console.print(received.sentence(), markup=False)
     more: dict[str, Any] = {}
     if received.reception is Reception.REPEATED:
         job = received.job
         more = {"repeated": True, "message": received.sentence()}
     elif received.reception is Reception.FOLLOWED:
-        job = _follow(settings, opened, instance, received.job.job_id, console)
+        job = _follow(opened, received.job.job_id, console)
     else:
         job = _run(settings, opened, instance, _with_options(received.job, given), console)
     if as_json:
@@ -159,23 +159,16 @@ def _with_options(job: JobRow, given: dict[str, Any]) -> JobRow:
     return job.model_copy(update={"options": options.model_dump(mode="json")})
 
 
-def _follow(settings: Settings, opened: Database, instance: DagsterInstance, job_id: str, console: Console) -> JobRow:
+def _follow(opened: Database, job_id: str, console: Console) -> JobRow:
     """The job as another process leaves it; if that one dies, this one says so instead of waiting for ever."""
-    from billy_pipelines import runs
-
-    looked = time.monotonic()
+    left_since: float | None = None
 
     def is_abandoned(row: JobRow) -> bool:
-        nonlocal looked
-        if time.monotonic() - looked > SWEEP_SECONDS:
-            runs.sweep(settings, opened.engine, instance)
-            looked = time.monotonic()
-        return row.status == State.INTERRUPTED
+        nonlocal left_since
+        left_since = (left_since or time.monotonic()) if row.status == State.INTERRUPTED else None
+        return left_since is not None and time.monotonic() - left_since > ABANDONED_SECONDS
 
-    row = follow_job(opened.engine, job_id, console=console, stop=is_abandoned)
-    if row.status == State.INTERRUPTED:
-        console.print(f"Job {job_id} was left by its process. `billy up` resumes it, or `billy retry`.", markup=False)
-    return row
+    return follow_job(opened.engine, job_id, console=console, stop=is_abandoned)
 
 
 def _run(settings: Settings, opened: Database, instance: DagsterInstance, job: JobRow, console: Console) -> JobRow:
@@ -201,10 +194,13 @@ def _run(settings: Settings, opened: Database, instance: DagsterInstance, job: J
 def _dagster_output(folder: Path) -> Iterator[None]:
     """Dagster's own lines go to `run.log` of the job: the terminal has the bar."""
     descriptor = os.open(folder / "run.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    with os.fdopen(descriptor, "a", encoding="utf-8") as log, redirect_stderr(log):
-        handler = logging.StreamHandler(log)
-        logging.getLogger().addHandler(handler)
-        try:
+    log = os.fdopen(descriptor, "a", encoding="utf-8")
+    handler = logging.StreamHandler(log)
+    logging.getLogger().addHandler(handler)
+    try:
+        with redirect_stderr(log):
             yield
-        finally:
-            logging.getLogger().removeHandler(handler)
+    finally:
+        logging.getLogger().removeHandler(handler)
+        with suppress(OSError):  # a full disk costs the log, not the news of how the job ended
+            log.close()

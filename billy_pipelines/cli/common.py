@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
@@ -18,6 +19,7 @@ from billy_pipelines.database.connection import Database, open_database
 from billy_pipelines.database.embedded import EmbeddedPostgresError
 from billy_pipelines.database.engine import DatabaseUnavailable
 from billy_pipelines.database.urls import DatabaseUrlError
+from billy_pipelines.host.errors import AlreadyRunning, HostError
 from billy_pipelines.settings import Settings, SettingsError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,6 +45,9 @@ _EXPECTED: dict[type[Exception], str] = {
     EmbeddedPostgresError: "database_unavailable",
     OperationalError: "database_unavailable",
     InterfaceError: "database_unavailable",
+    AlreadyRunning: "already_running",
+    HostError: "cannot_start",
+    OSError: "file_error",
 }
 _ENDS_CLEARLY: tuple[type[Exception], ...] = (CommandFailed, *_EXPECTED)
 
@@ -57,7 +62,7 @@ def command(function: F) -> F:
             result = function(*args, as_json=as_json, **kwargs)
         except _ENDS_CLEARLY as error:
             code = error.code if isinstance(error, CommandFailed) else _EXPECTED[_kind(error)]
-            message = _outage(error) if isinstance(error, DBAPIError) else str(error)
+            message = _in_words(error)
             if as_json:
                 print_json({"error": {"code": code, "message": message}})
             click.echo(f"billy: {message}", err=True)
@@ -70,9 +75,13 @@ def command(function: F) -> F:
     return framed  # type: ignore[return-value]
 
 
-def _outage(error: DBAPIError) -> str:
-    reason = str(error.orig).strip().partition("\n")[0]
-    return f"PostgreSQL went away ({reason}). Start it again; the same command then resumes a job that was running."
+def _in_words(error: Exception) -> str:
+    if isinstance(error, DBAPIError):
+        reason = str(error.orig).strip().partition("\n")[0]
+        return f"PostgreSQL went away ({reason}). Start it again; the same command then resumes a job that was running."
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The disk is full. Make room; the same command then resumes a job that was running. Nothing is lost."
+    return str(error)
 
 
 def _kind(error: Exception) -> type[Exception]:

@@ -85,7 +85,8 @@ def _show(product: Up, say: Say, console: Console) -> int:
         return CANCELLED
     summary(console, product.settings, row)
     _await_end_of_run(product, row)
-    say(f"Later: BILLY_DATA_DIR={product.settings.data_dir} billy status {row.job_id}")
+    billy = Path(sys.executable).with_name("billy")
+    say(f"Later: BILLY_DATA_DIR={product.settings.data_dir} {billy} status {row.job_id}")
     return 0 if row.status in FINISHED else FAILED
 
 

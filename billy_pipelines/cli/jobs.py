@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 
 from billy_pipelines.bulk.document import exit_code, job_document
+from billy_pipelines.bulk.lifecycle import as_it_stands
 from billy_pipelines.cli.common import WRONG_USE, CommandFailed, command, database, error_console, print_json
 from billy_pipelines.cli.progress_bar import verdicts_line
 from billy_pipelines.cli.watching import follow_job, summary
@@ -27,7 +28,8 @@ def status(job_id: str | None, limit: int, as_json: bool) -> int:
     settings = Settings.from_environment()
     console = Console(highlight=False)
     with database(settings) as opened:
-        rows = [_job(opened, job_id)] if job_id else list_jobs(opened.engine, limit=limit)
+        found = [_job(opened, job_id)] if job_id else list_jobs(opened.engine, limit=limit)
+        rows = [as_it_stands(opened.engine, row) for row in found]
     documents = [job_document(settings, row) for row in rows]
     if as_json:
         print_json(documents[0] if job_id else {"jobs": documents})
@@ -87,7 +89,7 @@ def _job(opened: Database, job_id: str) -> JobRow:
 
 def _lines(row: JobRow) -> str:
     """A job on two lines: its id alone takes half a terminal's width."""
-    when = row.created_at.astimezone(_COPENHAGEN).strftime("%Y-%m-%d %H:%M")
+    when = row.created_at.astimezone(_COPENHAGEN).strftime("%Y-%m-%d %H:%M %Z")
     return (
         f"{row.job_id}  {row.status}\n    {when} · {row.progress:.0f} % of {row.total_items:,} rows{verdicts_line(row)}"
     )

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from billy_pipelines.bulk.context import JobNotFound
 from billy_pipelines.bulk.document import job_document
+from billy_pipelines.bulk.lifecycle import as_it_stands
 from billy_pipelines.bulk.verdicts import FINISHED, State, Verdict
 from billy_pipelines.cli.progress_bar import JobBar, verdict_table
 from billy_pipelines.database.jobs import JobRow, get_job
@@ -39,10 +40,12 @@ def follow_job(
     """
     row: JobRow | None = None
     answered = time.monotonic()
+    told = False
     with JobBar(console) as bar:
         while True:
             try:
                 row = get_job(engine, job_id)
+                row = as_it_stands(engine, row) if row is not None else None
                 answered = time.monotonic()
             except DBAPIError:  # PostgreSQL is started again within seconds under `billy up`
                 if time.monotonic() - answered > OUTAGE_SECONDS:
@@ -51,6 +54,9 @@ def follow_job(
                 if row is None:
                     raise JobNotFound(f"There is no job {job_id!r}. `billy status` lists the jobs.")
                 bar.show(row)
+                if row.status == State.INTERRUPTED and not told:
+                    told = True
+                    console.print("No process works on it: `billy up` resumes it, or `billy retry`.", markup=False)
             if row is not None and (has_ended(row) or stop(row)):
                 return row
             time.sleep(LOOK_SECONDS)
@@ -70,6 +76,9 @@ def summary(console: Console, settings: Settings, row: JobRow) -> None:
             ", ".join(f"{action} {number:,}" for action, number in row.planned.items() if number) or "change nothing"
         )
         console.print(f"A dry run: nothing was sent. The plan would {would}.", markup=False, soft_wrap=True)
+    if row.status in (State.INTERRUPTED, State.CANCELLED):
+        again = f"`billy retry {row.job_id}`, or the same file once more"
+        console.print(f"To go on where it stopped: {again}.", markup=False, soft_wrap=True)
     for error in row.errors[-1:] if row.status not in FINISHED else []:
         console.print(f"{error['code']}: {error['message']}", markup=False, soft_wrap=True)
     files = job_document(settings, row)["files"]

@@ -70,15 +70,13 @@ class JobSession(dg.ConfigurableResource["JobSession"]):
             raise dg.DagsterExecutionInterruptedError from error
         except (SettingsError, SQLAlchemyError) as error:
             code = "bad_setting" if isinstance(error, SettingsError) else "database_gone"
-            text = str(error) if isinstance(error, SettingsError) else "PostgreSQL failed. Start it again, then resume."
+            text = str(error) if isinstance(error, SettingsError) else "PostgreSQL failed. Start it again."
             lifecycle.end_failed(execution.job, Halted(code, text))
             raise dg.Failure(f"{code}: {text}", allow_retries=False) from error
         except dg.Failure:
             raise
         except Exception as error:
-            text = (
-                f"{type(error).__name__}. This is a fault of ours; the run's log tells where. The job can be resumed."
-            )
+            text = f"{type(error).__name__}. This is a fault of ours; the run's log tells where."
             lifecycle.end_failed(execution.job, Halted("internal_error", text))
             raise
 

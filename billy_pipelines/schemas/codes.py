@@ -59,6 +59,8 @@ FAILURES: dict[str, str] = {
     "billy_refused": "{message}",
     "changed_since_plan": "{fields} changed in Billy after the plan was made. Run the job again to plan anew.",
     "gone_since_plan": "the record was deleted in Billy after the plan was made.",
+    "not_settled": "Billy gave no clear answer ({message}), so it may be in the books. Do nothing by hand: when "
+    "the job goes on (`billy retry`, or the same file once more) it looks there first, and never sends twice.",
     "outcome_unknown": "Billy gave no clear answer ({message}). Look in Billy for {key} before doing anything: "
     "it may be there. It was not sent again.",
 }

@@ -70,6 +70,11 @@ def column(job: JobContext, name: str, title: str) -> list[str]:
     return [row[header.index(title)] for row in rows]
 
 
+def ids(job: JobContext, name: str) -> list[str]:
+    """Billy ids as a reader has them: one in 64 begins with a minus, which the file protects with an apostrophe."""
+    return [cell.removeprefix("'") for cell in column(job, name, "billy_id")]
+
+
 def files_of(job: JobContext) -> set[str]:
     return {path.name for path in job.folder.iterdir()}
 
@@ -100,7 +105,7 @@ def test_results_has_each_row_once_in_the_order_and_with_the_line_of_the_file(
         ("8", "Ny ApS", "rejected", "duplicate_in_file"),
     ]
     made = {contact["name"]: contact["id"] for contact in sandbox.sandbox.contacts}
-    assert [row[3] for row in rows] == [made["Ny ApS"], there, "", made["Advaret ApS"], ""]
+    assert ids(job, "results.csv") == [made["Ny ApS"], there, "", made["Advaret ApS"], ""]
     assert "differs: city" in rows[1][5]
     assert rows[2][5].startswith("Mail: ")
     assert rows[3][6].startswith("CVR: 12345678 is a placeholder")
@@ -139,7 +144,7 @@ def test_plan_tells_old_and_new(office: Office, sandbox: SandboxServer) -> None:
     content = "name;city;phone;address\nGammel ApS;Ribe;#RYD;Åvej 2\nNy ApS;;;\n"
     job = office.run(content, on_existing="update", dry_run=True)
     assert column(job, "plan.csv", "action") == ["update", "create"]
-    assert column(job, "plan.csv", "billy_id") == [there, ""]
+    assert ids(job, "plan.csv") == [there, ""]
     changes = column(job, "plan.csv", "changes")[0]
     assert set(changes.split("; ")) == {"city: Ry → Ribe", "phone: 1 → ∅", "address: ∅ → Åvej 2"}
 
@@ -173,8 +178,9 @@ def test_rejected_can_be_mended_and_dropped_again(office: Office, sandbox: Sandb
     assert unchanged.job_id != job.job_id
     assert column(unchanged, "rejected.csv", "code") == ["email_form | vat_form", "required"]
     assert table(unchanged, "rejected.csv")[0] == [*HEADER, *ERROR_COLUMNS], "the error columns do not pile up"
-    mended = text.replace(";x@;", ";x@b.example;", 1).replace(";1;2;", ";;2;", 1).replace('\n";;a@', '\n";Ny ApS;a@')
-    mended = mended.replace('linjer";;', 'linjer";Ny ApS;')
+    mended = (
+        text.replace(";x@;", ";x@b.example;", 1).replace(";1;2;", ";;2;", 1).replace('linjer";;', 'linjer";Ny ApS;')
+    )
     last = office.run(mended, "rejected mended.csv")
     assert last.row.counts["created"] == 2
     assert "rejected.csv" not in files_of(last)
@@ -203,6 +209,7 @@ def test_without_its_upload_a_job_still_tells_how_its_rows_ended(office: Office)
 
 def test_no_cell_of_any_file_is_run_by_a_spreadsheet(office: Office, sandbox: SandboxServer) -> None:
     evil = '=HYPERLINK("http://x.example")'
+    quoted = '"\'=HYPERLINK(""http://x.example"")"'
     header = ["=cmd()", "name", "email", "city"]
     job = office.run(
         csv_text(["@SUM(A1)", evil, "", ""], ["+cmd|x", "Forkert", evil, "-2+3+cmd"], ["", evil, "", ""], header=header)
@@ -212,9 +219,10 @@ def test_no_cell_of_any_file_is_run_by_a_spreadsheet(office: Office, sandbox: Sa
         assert not [cell for cell in cells if cell[:1] in "=@\t\r" and cell], name
         assert not [cell for cell in cells if cell[:1] in "+-" and cell.strip("+-0123456789 ")], name
     assert table(job, "rejected.csv")[1][:4] == ["'+cmd|x", "Forkert", f"'{evil}", "'-2+3+cmd"]
-    mended = (job.folder / "rejected.csv").read_bytes().decode("utf-8-sig").replace("\"'=HYP", '"HYP', 1)
-    assert [c["name"] for c in sandbox.sandbox.contacts] == [evil], "the apostrophe is not sent"
-    assert "'-2+3+cmd" in mended
+    mended = (job.folder / "rejected.csv").read_bytes().decode("utf-8-sig").replace("Forkert;" + quoted, "Rettet;", 1)
+    office.run(mended, "mended.csv")
+    cities = {str(contact["name"]): contact["cityText"] for contact in sandbox.sandbox.contacts}
+    assert cities == {evil: None, "Rettet": "-2+3+cmd"}, "the apostrophe is for spreadsheets only and never sent"
 
 
 @pytest.mark.usefixtures("no_umask")

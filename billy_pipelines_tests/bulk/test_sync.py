@@ -204,7 +204,6 @@ def test_what_billy_carries_out_only_after_the_process_is_gone_is_not_sent_again
 
     on_their_way = asyncio.run(scenario()).counts["failed"]  # type: ignore[attr-defined]
     assert on_their_way > 0
-    assert not names_created(sandbox), "and Billy had not carried out any of them"
     sandbox.sandbox.switch(latency=0)
     row = run_job(settings, engine, job_id, timing=Timing(settle_after_timeout=6))
     wait_until(lambda: len([r for r in sandbox.sandbox.requests.select("POST") if r.seconds > 3]) >= on_their_way)

@@ -119,7 +119,8 @@ def test_kill_9_in_mid_sync_is_resumed_by_dropping_the_same_file(
     process.kill()
     finish(process)
     [row] = list_jobs(engine)
-    assert row.status == "processing"
+    assert row.status == "processing", "its own word: nothing told it to write another"
+    assert billy(settings, "status", row.job_id)[1]["status"] == "interrupted"
     first_run = row.dagster_run_id
     code, document, _ = billy(settings, "import", file, "--resource", "customers")
     assert (code, document["job_id"]) == (0, row.job_id)
@@ -178,6 +179,8 @@ def test_a_wrong_token_is_said_and_the_file_can_be_resumed(
     code, document, err = billy(settings, "import", file, "--resource", "customers", BILLY_ACCESS_TOKEN="wrong-token")
     assert (code, document["status"]) == (1, "failed")
     assert document["errors"][-1]["code"] == "token_refused"
+    assert "BILLY_ACCESS_TOKEN" in document["errors"][-1]["message"]
+    assert f"`billy retry {document['job_id']}` goes on" in document["errors"][-1]["message"]
     assert document["counts"]["unprocessed"] == 150
     assert "wrong-token" not in err + str(document)
     code, document, _ = billy(settings, "import", file, "--resource", "customers")
