@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from billy_pipelines.bulk.context import job_folder
 from billy_pipelines.bulk.document import exit_code, job_document
 from billy_pipelines.bulk.intake import Received, Reception, Refused, receive
+from billy_pipelines.bulk.lifecycle import as_it_stands
 from billy_pipelines.bulk.options import FIELDS, JobOptions, OptionsError, parse_options
 from billy_pipelines.bulk.verdicts import RETRIABLE, State
 from billy_pipelines.cli.common import WRONG_USE, CommandFailed, command, database, error_console, print_json
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+RUN_LOG = "run.log"
 ABANDONED_SECONDS = 10.0
 """Without a process for that long, a job is left alone: a lease that broke is taken again sooner."""
 
@@ -174,7 +176,8 @@ def _follow(opened: Database, job_id: str, console: Console) -> JobRow:
 def _run(settings: Settings, opened: Database, instance: DagsterInstance, job: JobRow, console: Console) -> JobRow:
     from billy_pipelines import runs
 
-    with JobBar(console) as bar, _dagster_output(job_folder(settings, job.job_id)):
+    folder = job_folder(settings, job.job_id)
+    with JobBar(console) as bar, _dagster_output(folder / RUN_LOG):
 
         def watch(_run_id: str) -> None:
             with suppress(DBAPIError):  # the run waits out a restart of PostgreSQL, and so does its bar
@@ -182,18 +185,21 @@ def _run(settings: Settings, opened: Database, instance: DagsterInstance, job: J
                     bar.show(present)
 
         end = runs.execute_in_foreground(instance, job, watch)
-    ended = get_job(opened.engine, job.job_id)
-    if ended is None:
+    left = get_job(opened.engine, job.job_id)
+    if left is None:
         raise CommandFailed("no_such_job", f"Job {job.job_id} was deleted while it ran.")
+    ended = as_it_stands(opened.engine, left)
+    if ended.status == State.INTERRUPTED:
+        console.print(f"The run broke off before its job had ended; {folder / RUN_LOG} may tell why.", markup=False)
     if end.error is not None and not ended.errors:
         raise CommandFailed("run_failed", f"The run {end.run_id} failed: {end.error}")
     return ended
 
 
 @contextmanager
-def _dagster_output(folder: Path) -> Iterator[None]:
+def _dagster_output(path: Path) -> Iterator[None]:
     """Dagster's own lines go to `run.log` of the job: the terminal has the bar."""
-    descriptor = os.open(folder / "run.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     log = os.fdopen(descriptor, "a", encoding="utf-8")
     handler = logging.StreamHandler(log)
     logging.getLogger().addHandler(handler)

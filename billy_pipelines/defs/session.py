@@ -6,6 +6,7 @@ held in `sync`. Whichever step runs first takes the lease: after a crash Dagster
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,6 +28,16 @@ from billy_pipelines.database.locks import Lease
 from billy_pipelines.defs.heartbeat import Heartbeat
 from billy_pipelines.defs.stopping import StopSwitch
 from billy_pipelines.settings import Settings, SettingsError
+
+
+def _halted(error: Exception) -> Halted:
+    """What a person can put right, in words; without the name of a file, which can hold anything (rule B23)."""
+    if isinstance(error, SettingsError):
+        return Halted("bad_setting", str(error))
+    if isinstance(error, OSError):
+        reason = error.strerror or type(error).__name__
+        return Halted("file_error", f"A file of the job could not be read or written: {reason}. Put that right.")
+    return Halted("database_gone", "PostgreSQL failed. Start it again.")
 
 
 class JobSession(dg.ConfigurableResource["JobSession"]):
@@ -68,11 +79,11 @@ class JobSession(dg.ConfigurableResource["JobSession"]):
         except (Stopped, dg.DagsterExecutionInterruptedError) as error:
             self._stopped(context, execution.job)
             raise dg.DagsterExecutionInterruptedError from error
-        except (SettingsError, SQLAlchemyError) as error:
-            code = "bad_setting" if isinstance(error, SettingsError) else "database_gone"
-            text = str(error) if isinstance(error, SettingsError) else "PostgreSQL failed. Start it again."
-            lifecycle.end_failed(execution.job, Halted(code, text))
-            raise dg.Failure(f"{code}: {text}", allow_retries=False) from error
+        except (SettingsError, SQLAlchemyError, OSError) as error:
+            halted = _halted(error)
+            with contextlib.suppress(OSError):  # on a full disk the state is on record before its files fail
+                lifecycle.end_failed(execution.job, halted)
+            raise dg.Failure(f"{halted.code}: {halted}", allow_retries=False) from error
         except dg.Failure:
             raise
         except Exception as error:

@@ -27,10 +27,12 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
     }
 
 
-def start(settings: Settings, *arguments: str | Path, **more: str) -> subprocess.Popen[str]:
-    """Start `billy …`; stdout and stderr are pipes."""
+def start(
+    settings: Settings, *arguments: str | Path, within: tuple[str, ...] = (), **more: str
+) -> subprocess.Popen[str]:
+    """Start `billy …`; stdout and stderr are pipes. `within` is a command that starts it under some limit."""
     return subprocess.Popen(
-        [sys.executable, "-m", "billy_pipelines.cli", *(str(a) for a in arguments)],
+        [*within, sys.executable, "-m", "billy_pipelines.cli", *(str(a) for a in arguments)],
         env=environment(settings, **more),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

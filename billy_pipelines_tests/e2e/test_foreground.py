@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -185,6 +186,23 @@ def test_a_wrong_token_is_said_and_the_file_can_be_resumed(
     assert "wrong-token" not in err + str(document)
     code, document, _ = billy(settings, "import", file, "--resource", "customers")
     assert (code, document["counts"]["created"]) == (0, 150)
+
+
+def test_files_that_cannot_be_written_fail_the_job_and_not_the_books(
+    settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    """As on a full disk, here by a limit on the size of a file: the upload fits, the results do not."""
+    file = customers_csv(tmp_path / "kunder.csv", numbered(600))
+    limit = file.stat().st_size // 1024 + 1
+    within = ("bash", "-c", f'ulimit -f {limit}; exec "$@"', "-")
+    code, out, err = finish(start(settings, "import", file, "--resource", "customers", "--json", within=within))
+    assert code == 1, err
+    document = json.loads(out)
+    assert (document["status"], document["errors"][-1]["code"]) == ("failed", "file_error")
+    assert "File too large" in document["errors"][-1]["message"]
+    code, document, _ = billy(settings, "import", file, "--resource", "customers")
+    assert (code, document["counts"]["created"]) == (0, 600)
+    check_accounts(settings, engine, sandbox, list_jobs(engine)[0])
 
 
 def test_no_token_names_the_variable_and_records_nothing(settings: Settings, engine: Engine, file: Path) -> None:
