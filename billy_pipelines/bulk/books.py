@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from billy_pipelines.billy.client import BillyClient
 from billy_pipelines.billy.models import Organization
 from billy_pipelines.bulk.context import JobContext
-from billy_pipelines.bulk.sync import Halted
+from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.database.jobs import mirror_organization, record_organization
 
 T = TypeVar("T")

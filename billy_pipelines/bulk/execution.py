@@ -15,12 +15,13 @@ from billy_pipelines.billy.rate_limit import RateLimiter
 from billy_pipelines.bulk.books import check_books
 from billy_pipelines.bulk.context import JobContext
 from billy_pipelines.bulk.group_commit import DatabaseThread, GroupCommit, JournalGone
+from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.matching import Register
 from billy_pipelines.bulk.options import gate_limit
 from billy_pipelines.bulk.planning import Planner
 from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.settling import settle_creates
-from billy_pipelines.bulk.sync import MOST_ATTEMPTS, Halted, Sync, Timing
+from billy_pipelines.bulk.sync import MOST_ATTEMPTS, Sync, Timing
 from billy_pipelines.bulk.verdicts import (
     CREATE,
     DECIDED_BY_PLAN,

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, func
 from billy_pipelines.bulk import reports
 from billy_pipelines.bulk.context import JobContext, load_job
 from billy_pipelines.bulk.document import job_document
-from billy_pipelines.bulk.sync import Halted
+from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.verdicts import (
     FINISHED,
     OUTCOME_UNKNOWN,

@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from billy_pipelines.bulk.context import JobContext
+from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.planning import FROM_FILE, problem_dicts
-from billy_pipelines.bulk.sync import Halted
 from billy_pipelines.bulk.verdicts import VALID, Verdict
 from billy_pipelines.database.jobs import update_job
 from billy_pipelines.database.journal import NewItem

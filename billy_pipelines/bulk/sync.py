@@ -28,6 +28,7 @@ from billy_pipelines.billy.errors import (
     TokenRefused,
 )
 from billy_pipelines.bulk.group_commit import GroupCommit, JournalGone
+from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.options import JobOptions
 from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.verdicts import CREATE, OUTCOME_UNKNOWN, PLANNED, SENDING, Verdict
@@ -59,15 +60,6 @@ class Timing:
 MOST_IN_FLIGHT = 64
 MOST_ATTEMPTS = 6
 FAILURES_BEFORE_PAUSE = 5
-
-
-class Halted(Exception):
-    """The job cannot go on. `code` is stable; the text says what to do. `resumable`: then the same job can go on."""
-
-    def __init__(self, code: str, message: str, *, resumable: bool = True) -> None:
-        super().__init__(message)
-        self.code = code
-        self.resumable = resumable
 
 
 class Sync:

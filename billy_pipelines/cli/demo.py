@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -108,12 +109,10 @@ def _appeared(product: Up, dropped: Path, earlier: set[str]) -> JobRow | None:
     deadline = time.monotonic() + JOB_SECONDS
     note = dropped.with_name(dropped.name + NOTE_SUFFIX)
     while product.keep_running() and time.monotonic() < deadline and not note.exists():
-        try:
+        with suppress(DBAPIError):  # PostgreSQL is being started again
             for row in list_jobs(product.database.engine, limit=20):
                 if row.upload_sha256 == sha256 and row.job_id not in earlier:
                     return row
-        except DBAPIError:
-            pass  # PostgreSQL is being started again
         time.sleep(LOOK_SECONDS)
     return None
 

@@ -20,9 +20,9 @@ from billy_pipelines import runs
 from billy_pipelines.bulk import lifecycle
 from billy_pipelines.bulk.context import JobContext, JobNotFound, load_job
 from billy_pipelines.bulk.execution import Execution, Stopped
+from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.reading import Upload, read_job_upload
-from billy_pipelines.bulk.sync import Halted
 from billy_pipelines.database.connection import Database, open_database
 from billy_pipelines.database.locks import Lease
 from billy_pipelines.defs.heartbeat import Heartbeat

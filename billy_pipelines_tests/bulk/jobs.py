@@ -14,10 +14,11 @@ from sqlalchemy import Engine, text
 from billy_pipelines.bulk import lifecycle, reports
 from billy_pipelines.bulk.context import JobContext, load_job
 from billy_pipelines.bulk.execution import Execution, Stopped
+from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.intake import Received, receive
 from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.reading import check_job_rows, read_job_upload
-from billy_pipelines.bulk.sync import Halted, Timing
+from billy_pipelines.bulk.sync import Timing
 from billy_pipelines.bulk.verdicts import Verdict
 from billy_pipelines.database.jobs import JobRow
 from billy_pipelines.database.locks import Lease

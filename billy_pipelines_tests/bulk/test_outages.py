@@ -13,10 +13,10 @@ from sqlalchemy import Engine
 from billy_pipelines.bulk import execution, group_commit
 from billy_pipelines.bulk.context import load_job
 from billy_pipelines.bulk.execution import Execution
+from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.lifecycle import begin
 from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.reading import check_job_rows, read_job_upload
-from billy_pipelines.bulk.sync import Halted
 from billy_pipelines.database.embedded import EmbeddedPostgres
 from billy_pipelines.database.engine import migrate, open_engine
 from billy_pipelines.database.locks import Lease
