@@ -16,7 +16,7 @@ from billy_pipelines.bulk.books import check_books
 from billy_pipelines.bulk.context import JobContext
 from billy_pipelines.bulk.group_commit import DatabaseThread, GroupCommit, JournalGone
 from billy_pipelines.bulk.halted import Halted
-from billy_pipelines.bulk.matching import Register
+from billy_pipelines.bulk.matching import Match, Register, chosen_keys
 from billy_pipelines.bulk.options import gate_limit
 from billy_pipelines.bulk.planning import Planner
 from billy_pipelines.bulk.progress import Progress
@@ -37,10 +37,12 @@ from billy_pipelines.database.journal import Item, Outcome
 from billy_pipelines.database.locks import Lease, LeaseLost
 from billy_pipelines.database.rate import RateRow
 from billy_pipelines.schemas.codes import sentence
+from billy_pipelines.schemas.resource import KeyKind, Row
 
 LEASE_CHECK_SECONDS = 1.0
 LEASE_PATIENCE_SECONDS = 30.0
 WRITER_POLL_SECONDS = 0.5
+MOST_READ_FOR_A_ROW = 20
 
 
 class Stopped(Exception):
@@ -105,15 +107,26 @@ class Execution:
         items = [item for item in await thread.run(lambda: journal.items(wanted)) if item.item_data is not None]
         planner = Planner(self.job.resource, self.job.options, register)
         for item in items:
-            match = planner.match(item.item_data or {})
-            if match.record is not None and not self.job.resource.is_complete(item.item_data or {}, match.record):
-                record = await self.job.resource.read_one(client, match.record.id)
-                match = type(match)(record, match.key)
-            planner.add(item, match)
+            row = item.item_data or {}
+            planner.add(item, await self._seen_whole(client, row, planner.match(row)))
         plan = planner.plan
         await thread.run(lambda: journal.plan(plan.items))
         self.records = plan.records
         await self._summarize(thread)
+
+    async def _seen_whole(self, client: BillyClient, row: Row, match: Match[Any]) -> Match[Any]:
+        """The match judged anew where the listing left out of a record what the row is compared with."""
+        resource = self.job.resource
+        records = [match.record] if match.record is not None else list(match.candidates)
+        if all(resource.is_complete(row, record) for record in records) or len(records) > MOST_READ_FOR_A_ROW:
+            return match
+        whole = [await resource.read_one(client, record.id) for record in records]
+        kinds = {key.name: key.kind for key in resource.match_keys}
+        if match.record is not None and kinds[match.key] is not KeyKind.WEAK:
+            return Match(whole[0], match.key)
+        # A shared key is one only if a single record of all has it, which cannot be told from these few.
+        keys = [key.name for key in chosen_keys(resource, self.job.options.match_on) if key.kind is not KeyKind.SHARED]
+        return Register(resource, whole, keys).find(row)
 
     def _register(self, records: Iterable[Any]) -> Register[Any]:
         try:
@@ -146,8 +159,8 @@ class Execution:
     ) -> None:
         """Decide rows in doubt; `ours`, the ids this job is known to have made, grows by what is found."""
         journal = self.job.journal
-        register = Register(self.job.resource, records)
         creates = [item for item in doubtful if item.action == CREATE]
+        register = await self._register_for(client, creates, records, ours)
         outcomes = []
         for found in settle_creates(self.job.resource, creates, register, ours):
             item = found.item
@@ -166,6 +179,20 @@ class Execution:
                 outcomes.append(Outcome(item.item_index, VALID))
         outcomes += [await self._settle_update(client, item) for item in doubtful if item.action != CREATE]
         await thread.run(lambda: journal.write(outcomes))
+
+    async def _register_for(
+        self, client: BillyClient, creates: list[Item], records: list[Any], ours: set[str]
+    ) -> Register[Any]:
+        """The listing, with what it left out of records that one of these rows may have made."""
+        resource = self.job.resource
+        register = Register(resource, records)
+        whole = {}
+        for item in creates:
+            row = item.item_data or {}
+            for record in register.same_name(row):
+                if record.id not in ours and record.id not in whole and not resource.is_complete(row, record):
+                    whole[record.id] = await resource.read_one(client, record.id)
+        return Register(resource, [whole.get(record.id, record) for record in records]) if whole else register
 
     async def _settle_update(self, client: BillyClient, item: Item) -> Outcome:
         """An update in doubt is read back: done when nothing of it is missing, planned anew otherwise."""
