@@ -7,9 +7,11 @@ dropped after it, connections and all, so tests may kill processes and leave loc
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import NullPool
@@ -18,6 +20,11 @@ from billy_pipelines.database.embedded import EmbeddedPostgres
 from billy_pipelines.database.engine import migrate, open_engine
 from billy_pipelines.sandbox import SandboxServer
 from billy_pipelines.settings import Settings
+
+# The same examples everywhere, and no time limit a slow machine could break; HYPOTHESIS_PROFILE=search looks for new ones.
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("search", deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 TEMPLATE = "billy_template"
 _numbers = itertools.count(1)

@@ -223,8 +223,13 @@ class Execution:
         self.progress.sync_start_done = self.progress.done
         async with self._talk() as (client, thread):
             await self._unless_stopped(None, self._passes(client, thread, stop))
-        if stop.is_set():
+        if stop.is_set() and await asyncio.to_thread(self._is_left_undone):
             raise Stopped
+
+    def _is_left_undone(self) -> bool:
+        """Whether a row still waits for its outcome; a stop that comes after the last one stops nothing."""
+        statuses = self.job.journal.counts()
+        return any(statuses.get(status) for status in (VALID, PLANNED, *IN_DOUBT))
 
     async def _passes(self, client: BillyClient, thread: DatabaseThread, stop: asyncio.Event) -> None:
         journal = self.job.journal

@@ -33,6 +33,12 @@ def _is_outage(error: BaseException) -> bool:
     )
 
 
+def _look_at(done: asyncio.Future[None]) -> None:
+    """A caller that was cancelled does not ask any more; asyncio would print the error as one nobody has seen."""
+    if not done.cancelled():
+        done.exception()
+
+
 class DatabaseThread:
     """Runs blocking database calls one after the other, repeating those that an outage cut off.
 
@@ -98,6 +104,7 @@ class GroupCommit:
         if not changes:
             return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.add_done_callback(_look_at)
         self._waiting.append((changes, done))
         self._arrived.set()
         # Shielded: a caller that is cancelled must not take back what the group is writing.

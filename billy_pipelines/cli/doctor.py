@@ -38,7 +38,9 @@ def doctor(as_json: bool) -> int:
         console = Console(highlight=False)
         for finding in findings:
             console.print(
-                f"{'ok    ' if finding['ok'] else 'WRONG '} {finding['check']}: {finding['message']}", markup=False
+                f"{'ok    ' if finding['ok'] else 'WRONG '} {finding['check']}: {finding['message']}",
+                markup=False,
+                soft_wrap=True,
             )
     return 0 if all(finding["ok"] for finding in findings) else 1
 

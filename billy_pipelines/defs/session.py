@@ -71,7 +71,7 @@ class JobSession(dg.ConfigurableResource["JobSession"]):
             ) as heartbeat:
                 yield execution, self._switch
                 heartbeat.look()
-                if self._switch.is_set:
+                if self._switch.is_set and lifecycle.in_progress(self.reload().row):
                     raise Stopped
         except Halted as error:
             lifecycle.end_failed(execution.job, error)

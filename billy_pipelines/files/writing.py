@@ -19,9 +19,9 @@ def safe_cell(value: object) -> str:
     Numbers and telephone numbers stay as they are.
     """
     text = "" if value is None else str(value)
-    if text[:1] in ("=", "@", "\t", "\r", "\n") or (text[:1] in ("+", "-") and not _NUMBER.fullmatch(text)):
-        return f"'{text}"
-    return text
+    runs = text[:1] in ("=", "@", "\t", "\r", "\n") or (text[:1] in ("+", "-") and not _NUMBER.fullmatch(text))
+    shows = any(sign.isprintable() and not sign.isspace() for sign in text)
+    return f"'{text}" if runs and shows else text
 
 
 def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]], *, delimiter: str = ";") -> None:

@@ -186,6 +186,25 @@ def test_a_stop_leaves_nothing_unrecorded_and_a_resume_finishes(
     check_accounts(settings, engine, sandbox, row)
 
 
+def test_a_stop_after_the_last_row_stops_nothing(
+    settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    """A job whose rows all have their verdict is completed, whatever was asked for meanwhile."""
+    sandbox.sandbox.switch(latency=0.5)
+    job_id = _job(settings, engine, tmp_path, 5)
+
+    async def scenario() -> object:
+        stop = asyncio.Event()
+        run = asyncio.create_task(run_job_async(settings, engine, job_id, stop=stop))
+        await asyncio.to_thread(wait_until, lambda: names_created(sandbox).total() == 5)  # answers are out
+        stop.set()
+        return await run
+
+    row = asyncio.run(scenario())
+    assert (row.status, row.counts["created"]) == ("completed", 5)  # type: ignore[attr-defined]
+    check_accounts(settings, engine, sandbox, row)  # type: ignore[arg-type]
+
+
 def test_what_billy_carries_out_only_after_the_process_is_gone_is_not_sent_again(
     settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from billy_pipelines.files.table import read_table
@@ -38,6 +38,8 @@ def test_none_is_an_empty_cell() -> None:
     assert safe_cell(None) == ""
 
 
+@example("\n")
+@example("\t\u200b'")
 @given(st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"])))
 def test_any_cell_means_the_same_after_it_was_made_safe(cell: str) -> None:
     assert cleaned(safe_cell(cell)) == cleaned(cell)
