@@ -21,7 +21,7 @@ from billy_pipelines.database.engine import migrate, open_engine
 from billy_pipelines.sandbox import SandboxServer
 from billy_pipelines.settings import Settings
 
-# The same examples everywhere, and no time limit that a slow machine could break. HYPOTHESIS_PROFILE=search tries others.
+# The same examples everywhere, no time limit a slow machine could break. HYPOTHESIS_PROFILE=search tries others.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("search", deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
