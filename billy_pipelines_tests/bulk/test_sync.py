@@ -217,7 +217,9 @@ def test_what_billy_carries_out_only_after_the_process_is_gone_is_not_sent_again
         run = asyncio.create_task(
             run_job_async(settings, engine, job_id, stop=stop, timing=Timing(drain=0.05), before_sync=slow)
         )
-        await asyncio.to_thread(wait_until, lambda: Journal(engine, job_id).counts().get("sending", 0) >= 3)
+        await asyncio.to_thread(
+            wait_until, lambda: Journal(engine, job_id).counts().get("sending", 0) == 12
+        )  # ten wait at most
         stop.set()
         return await run
 

@@ -81,11 +81,14 @@ class Product:
         return row
 
     def ended(self, job_id: str, *states: str) -> JobRow:
-        """Wait until a job is in one of these states."""
+        """Wait until a job is in one of these states and its files, which are written after that, are there."""
+        report = self.settings.jobs_dir / job_id / "report.md"
 
         def there() -> JobRow | None:
             row = get_job(self.engine, job_id)
-            return row if row is not None and row.status in states and row.completed_at is not None else None
+            if row is None or row.status not in states or row.completed_at is None or not report.exists():
+                return None
+            return row if report.stat().st_mtime >= row.completed_at.timestamp() else None
 
         row: JobRow = wait_until(there, JOB_SECONDS, pause=0.1)
         return row
