@@ -10,9 +10,17 @@ from urllib.parse import urlsplit
 import click
 from pydantic import ValidationError
 
-from billy_pipelines.sandbox import OrganizationSeed, Sandbox, Switches, made_up_contacts, serve
+from billy_pipelines.sandbox import (
+    OrganizationSeed,
+    Sandbox,
+    Switches,
+    made_up_contacts,
+    made_up_invoices,
+    made_up_products,
+    serve,
+)
+from billy_pipelines.sandbox.fault import FaultKind, parse_fault, parse_poison
 from billy_pipelines.sandbox.state import DEFAULT_TOKEN
-from billy_pipelines.sandbox.switches import FaultKind, parse_fault
 
 
 @click.command(epilog="Fault kinds: " + ", ".join(get_args(FaultKind)) + ".")
@@ -34,15 +42,25 @@ from billy_pipelines.sandbox.switches import FaultKind, parse_fault
 @click.option("--archived-in-lists", type=click.Choice(["included", "hidden"]), default="included", show_default=True)
 @click.option("--unstable-paging", is_flag=True, help="Reshuffle unsorted lists for every page.")
 @click.option("--fault", "faults", multiple=True, metavar="KIND:SHARE", help="Such as 5xx-after:0.05; repeatable.")
+@click.option(
+    "--poison", multiple=True, metavar="RECORD=KIND", help="A record (name, number, id) and its fate, such as 0042=422."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the generator behind faults and latency.")
 @click.option("--contacts", type=click.IntRange(0, 1_000_000), default=0, help="Start with so many made-up contacts.")
+@click.option("--products", type=click.IntRange(0, 1_000_000), default=0, help="And so many made-up products.")
+@click.option(
+    "--invoices", type=click.IntRange(0, 1_000_000), default=0, help="And so many made-up invoices of 2025 for them."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def sandbox(
     port: int,
     tokens: tuple[str, ...],
     faults: tuple[str, ...],
+    poison: tuple[str, ...],
     seed: int,
     contacts: int,
+    products: int,
+    invoices: int,
     as_json: bool,
     **switches: Any,
 ) -> None:
@@ -51,16 +69,21 @@ def sandbox(
     It holds made-up books in memory and forgets them when it ends. While it runs, GET /sandbox shows every switch and
     PUT /sandbox/switches changes them.
     """
+    if invoices and not (contacts and products):
+        raise click.UsageError("--invoices needs --contacts and --products to be for.")
     organizations: list[OrganizationSeed] = [{"token": token} for token in tokens]
     try:
-        checked = Switches.model_validate({**switches, "faults": [parse_fault(text) for text in faults]})
+        trouble = [*map(parse_fault, faults), *map(parse_poison, poison)]
+        checked = Switches.model_validate({**switches, "faults": trouble})
         state = Sandbox(checked, organizations, seed)
     except ValidationError as error:
         first = error.errors()[0]
         raise click.UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']} ({first['input']!r})") from error
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    state.add_contacts(made_up_contacts(contacts, seed))
+    customers = state.add("contacts", made_up_contacts(contacts, seed))
+    wares = state.add("products", made_up_products(products, seed))
+    state.add("invoices", made_up_invoices(invoices, customers, wares, seed))
 
     def announce(url: str) -> None:
         if as_json:

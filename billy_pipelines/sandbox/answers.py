@@ -13,13 +13,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .books import Changed, to_json
+from .record import Changed, to_json
 
 OUR_CODES = {
     403: "FORBIDDEN",
     404: "RECORD_NOT_FOUND",
     429: "TOO_MANY_REQUESTS",
     500: "INTERNAL_ERROR",
+    501: "NOT_IMITATED",
     502: "BAD_GATEWAY",
     503: "UNAVAILABLE",
     504: "GATEWAY_TIMEOUT",
@@ -73,19 +74,6 @@ def answer(
 
 def array(texts: Iterable[str]) -> str:
     return f"[{','.join(texts)}]"
-
-
-def changed_answer(request: Request, changed: Changed) -> Response:
-    """A write answers with every record it changed, under plural keys, whatever the resource (documented)."""
-    ids = changed.client_ids
-    roots = {
-        plural: array(
-            record.text_with({"_clientId": ids[record_id]}) if record_id in ids else record.text
-            for record_id, record in records.items()
-        )
-        for plural, records in changed.saved.items()
-    }
-    return answer(request, roots, deleted=changed.deleted)
 
 
 def error_body(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, NoReturn
 
 from starlette.applications import Starlette
@@ -19,17 +19,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from . import control, writes
-from .answers import RefusedError, answer, array, changed_answer, refusal
-from .books import CONTACTS, ORGANIZATIONS, PERSONS, Books, Changed
+from .answers import RefusedError, answer, refusal
+from .books import Books
 from .faults import API, Trouble
-from .listing import contact_roots, contacts_in_order, named_rows, page_of
-from .properties import ORGANIZATION
-from .reference import reference_lists
+from .including import View
+from .listing import page_of, rows_in_order
+from .names import ORGANIZATIONS
+from .record import Changed
+from .resource import NOT_IMITATED, Action, Resource
+from .resources import RESOURCES
 from .state import OrganizationSeed, Sandbox
 from .switches import Switches
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-_READ_ONLY = ("countries", "currencies", "locales")
+_COLLECTION: dict[str, Action] = {"GET": "list", "POST": "create", "PATCH": "save_many", "DELETE": "delete_many"}
+_RECORD: dict[str, Action] = {"GET": "one", "PUT": "update", "DELETE": "delete"}
 
 Handler = Callable[[Request, Sandbox], Awaitable[Response]]
 
@@ -79,7 +83,7 @@ async def _no_method(request: Request, error: Exception) -> Response:
     return refusal(RefusedError(status, f"{request.method} not offered here", "METHOD_NOT_ALLOWED"))
 
 
-# -- organizations ---------------------------------------------------------------------------------------------------
+# -- records ---------------------------------------------------------------------------------------------------------
 
 
 async def _own_organization(request: Request, sandbox: Sandbox) -> Response:
@@ -91,110 +95,81 @@ async def _own_organization(request: Request, sandbox: Sandbox) -> Response:
         return answer(request, {"organization": books.organization.text})
 
 
-async def _organization(request: Request, sandbox: Sandbox) -> Response:
-    """GET and PUT /organizations/:id work with a company token (observed)."""
-    if request.method not in ("GET", "PUT"):
-        _not_offered(request, ORGANIZATIONS)
-    item = await _body(request) if request.method == "PUT" else None
-    with sandbox.lock:
-        books = _authorised(request, sandbox, ORGANIZATIONS)
-        if request.path_params["record_id"] != books.organization_id:
-            raise RefusedError(404, f"`organization` `{request.path_params['record_id']}` does not exist")
-        if item is None:
-            return answer(request, {"organization": books.organization.text})
-        changed = writes.save_organization(books, ORGANIZATION, sandbox.switches, _named(item, "organization"))
-        return _committed(request, sandbox, books, changed)
-
-
-# -- collections -----------------------------------------------------------------------------------------------------
-
-
 async def _collection(request: Request, sandbox: Sandbox) -> Response:
-    """GET (list), POST (one), PATCH (many), DELETE ?ids[]= on /contacts and /contactPersons."""
-    plural = request.path_params["collection"]
-    if plural in _READ_ONLY:
-        return _reference(request, sandbox, plural)
-    if plural == ORGANIZATIONS:
-        _not_offered(request, plural)  # reports on listing them differ (unverified); refusing is our choice
-    _known(plural)
-    if request.method not in ("GET", "POST", "PATCH", "DELETE"):
-        _not_offered(request, plural)
-    if request.method == "PATCH":
-        return await _bulk_save(request, sandbox, plural)
-    if request.method == "DELETE":
-        return _bulk_delete(request, sandbox, plural)
-    body = await _body(request) if request.method == "POST" else {}
+    """GET (list), POST (one), PATCH (many), DELETE ?ids[]=."""
+    resource = _known(request)
+    action = _COLLECTION.get(request.method)
+    _offered(request, resource, action)
+    if action == "save_many":
+        return await _bulk_save(request, sandbox, resource)
+    if action == "delete_many":
+        return _bulk_delete(request, sandbox, resource)
+    body = await _body(request) if action == "create" else {}
     with sandbox.lock:
-        books = _authorised(request, sandbox, plural)
-        if request.method == "GET":
-            return _listed(request, sandbox, books, plural)
-        item = _named(body, writes.SINGULAR[plural])
-        return _committed(request, sandbox, books, writes.save_one(books, sandbox.switches, plural, None, item))
+        books = (
+            _readable(request, sandbox, resource)
+            if action == "list"
+            else _authorised(request, sandbox, resource.plural)
+        )
+        if action == "list":
+            return _listed(request, sandbox, books, resource)
+        work = _work(request, sandbox, books)
+        return _committed(
+            request, sandbox, books, writes.save_one(work, resource, None, _named(body, resource.singular))
+        )
 
 
 async def _record(request: Request, sandbox: Sandbox) -> Response:
     """GET, PUT and DELETE of one record."""
-    plural, record_id = request.path_params["collection"], request.path_params["record_id"]
-    if plural in _READ_ONLY:
-        return _reference(request, sandbox, plural, record_id)
-    if plural == ORGANIZATIONS:
-        return await _organization(request, sandbox)
-    _known(plural)
-    if request.method not in ("GET", "PUT", "DELETE"):
-        _not_offered(request, plural)
-    body = await _body(request) if request.method == "PUT" else {}
+    resource, record_id = _known(request), request.path_params["record_id"]
+    action = _RECORD.get(request.method)
+    _offered(request, resource, action)
+    body = await _body(request) if action == "update" else {}
     with sandbox.lock:
-        if request.method == "DELETE" and not sandbox.knows(plural, record_id):
+        if action == "delete" and not sandbox.knows(resource.plural, record_id):
             return answer(request, {})  # even without a token (observed)
-        books = _authorised(request, sandbox, plural)
-        if request.method == "GET":
-            return _one(request, sandbox, books, plural, record_id)
-        if request.method == "DELETE":
-            changed = writes.delete_one(books, sandbox.switches, plural, record_id)
+        if action == "one":
+            return _one(request, sandbox, _readable(request, sandbox, resource), resource, record_id)
+        books = _authorised(request, sandbox, resource.plural)
+        work = _work(request, sandbox, books)
+        if action == "delete":
+            changed = writes.delete_many(work, resource, [record_id], partly=False)
         else:
-            item = _named(body, writes.SINGULAR[plural])
-            changed = writes.save_one(books, sandbox.switches, plural, record_id, item)
+            changed = writes.save_one(work, resource, record_id, _named(body, resource.singular))
         return _committed(request, sandbox, books, changed)
 
 
-def _listed(request: Request, sandbox: Sandbox, books: Books, plural: str) -> Response:
-    query = request.query_params
-    if plural == PERSONS:
-        if not query.get("contactId"):
-            raise RefusedError(
-                400, "contactPersons are listed by contactId", "CONTACT_ID_REQUIRED"
-            )  # status (observed)
-        rows, paging = page_of(request, sandbox.switches, books.persons_of(query["contactId"]))
-        return answer(request, {PERSONS: array(row.text for row in rows)}, paging=paging)
-    found = contacts_in_order(books, sandbox.switches, query, sandbox.generator)
-    rows, paging = page_of(request, sandbox.switches, found)
-    return answer(request, contact_roots(books, sandbox.switches, query, rows), paging=paging)
+def _listed(request: Request, sandbox: Sandbox, books: Books, resource: Resource) -> Response:
+    query, switches = request.query_params, sandbox.switches
+    found = rows_in_order(books, resource, switches, query, sandbox.generator)
+    rows, paging = page_of(request, switches, found)
+    roots = _view(request, sandbox, books).roots(resource, rows, query.get("include", ""))
+    return answer(request, roots, paging=paging)
 
 
-def _one(request: Request, sandbox: Sandbox, books: Books, plural: str, record_id: str) -> Response:
-    record = books.records(plural).get(record_id)
+def _one(request: Request, sandbox: Sandbox, books: Books, resource: Resource, record_id: str) -> Response:
+    record = books.records(resource.plural).get(record_id)
     if record is None:
-        raise RefusedError(404, f"`{writes.SINGULAR[plural]}` `{record_id}` does not exist")
-    if plural == PERSONS:
-        return answer(request, {writes.SINGULAR[PERSONS]: record.text})
-    return answer(request, contact_roots(books, sandbox.switches, request.query_params, [record], one=True))
+        raise RefusedError(404, f"`{resource.singular}` `{record_id}` does not exist")
+    include = request.query_params.get("include", "")
+    return answer(request, _view(request, sandbox, books).roots(resource, [record], include, one=True))
 
 
-async def _bulk_save(request: Request, sandbox: Sandbox, plural: str) -> Response:
+async def _bulk_save(request: Request, sandbox: Sandbox, resource: Resource) -> Response:
     kind, _, status = sandbox.switches.bulk_save.partition("-")
     if kind == "unavailable":
         code = {"401": "OAUTH_INVALID_ACCESS_TOKEN", "404": "UNKNOWN_RESOURCE"}.get(status, "METHOD_NOT_ALLOWED")
-        raise RefusedError(int(status or 405), f"PATCH not offered for {plural}", code)
+        raise RefusedError(int(status or 405), f"PATCH not offered for {resource.plural}", code)
     body = await _body(request)
-    items = body.get(plural)
+    items = body.get(resource.plural)
     if items == []:
         return answer(request, {})  # even without a token (observed)
     with sandbox.lock:
-        books = _authorised(request, sandbox, plural)
+        books = _authorised(request, sandbox, resource.plural)
         if not isinstance(items, list):
-            raise RefusedError(400, f"the body needs a list {plural}", "INVALID_REQUEST_BODY")
+            raise RefusedError(400, f"the body needs a list {resource.plural}", "INVALID_REQUEST_BODY")
         try:
-            changed = writes.save_many(books, sandbox.switches, plural, items)
+            changed = writes.save_many(_work(request, sandbox, books), resource, items)
         except RefusedError as refused:
             if refused.changed is not None:
                 sandbox.note(books, refused.changed, request.scope["sandbox.request_id"])
@@ -202,27 +177,15 @@ async def _bulk_save(request: Request, sandbox: Sandbox, plural: str) -> Respons
         return _committed(request, sandbox, books, changed)
 
 
-def _bulk_delete(request: Request, sandbox: Sandbox, plural: str) -> Response:
+def _bulk_delete(request: Request, sandbox: Sandbox, resource: Resource) -> Response:
     ids = [record_id for record_id in request.query_params.getlist("ids[]") if record_id]
     if not ids:
         raise RefusedError(400, "write DELETE ?ids[]=A&ids[]=B", "INVALID_DELETE_ID_ARRAY")
     with sandbox.lock:
-        books = _authorised(request, sandbox, plural)
-        return _committed(request, sandbox, books, writes.delete_many(books, sandbox.switches, plural, ids))
-
-
-def _reference(request: Request, sandbox: Sandbox, plural: str, record_id: str | None = None) -> Response:
-    """Readable without a token (observed in Billy's client), never writable (observed)."""
-    if request.method != "GET":
-        _not_offered(request, plural)
-    names = reference_lists()[plural]
-    if record_id is None:
-        rows, paging = page_of(request, sandbox.switches, named_rows(names))
-        return answer(request, {plural: array(rows)}, paging=paging)
-    if record_id not in names:
-        raise RefusedError(404, f"`{plural}` `{record_id}` does not exist")
-    singular = {"countries": "country", "currencies": "currency", "locales": "locale"}[plural]
-    return answer(request, {singular: named_rows({record_id: names[record_id]})[0]})
+        books = _authorised(request, sandbox, resource.plural)
+        partly = sandbox.switches.bulk_delete == "partial"
+        changed = writes.delete_many(_work(request, sandbox, books), resource, ids, partly=partly)
+        return _committed(request, sandbox, books, changed)
 
 
 # -- checks shared by all --------------------------------------------------------------------------------------------
@@ -243,9 +206,36 @@ def _authorised(request: Request, sandbox: Sandbox, plural: str) -> Books:
     return books
 
 
-def _known(plural: str) -> None:
-    if plural not in (CONTACTS, PERSONS):
-        raise RefusedError(404, f"there is no collection {plural}", "UNKNOWN_RESOURCE")
+def _readable(request: Request, sandbox: Sandbox, resource: Resource) -> Books:
+    """As `_authorised`, but any books will do for lists that are readable without a token."""
+    books = sandbox.books if resource.public else _authorised(request, sandbox, resource.plural)
+    if request.path_params.get("record_id") is None and resource.refused.get("list") == 403:
+        raise RefusedError(403, f"this token may not list {resource.plural}")
+    return books
+
+
+def _known(request: Request) -> Resource:
+    resource = RESOURCES.get(request.path_params["collection"])
+    if resource is None:
+        raise RefusedError(404, f"there is no collection {request.path_params['collection']}", "UNKNOWN_RESOURCE")
+    return resource
+
+
+def _offered(request: Request, resource: Resource, action: Action | None) -> None:
+    """Refuse what the resource's table refuses, before body and token are looked at (observed)."""
+    status = 405 if action is None else resource.refused.get(action)
+    if status == 405:
+        _not_offered(request, resource.plural)
+    if status == NOT_IMITATED:
+        raise RefusedError(NOT_IMITATED, f"{request.method} on {resource.plural} is not imitated")
+
+
+def _work(request: Request, sandbox: Sandbox, books: Books) -> writes.Work:
+    return writes.Work(books, sandbox.switches, partial(sandbox.poisoned, request.method))
+
+
+def _view(request: Request, sandbox: Sandbox, books: Books) -> View:
+    return View(books, sandbox.switches, request.headers)
 
 
 def _not_offered(request: Request, name: str) -> NoReturn:
@@ -280,4 +270,4 @@ def _named(body: dict[str, Any], singular: str) -> dict[str, Any]:
 
 def _committed(request: Request, sandbox: Sandbox, books: Books, changed: Changed) -> Response:
     sandbox.note(books, changed, request.scope["sandbox.request_id"])
-    return changed_answer(request, changed)
+    return answer(request, _view(request, sandbox, books).changed(changed), deleted=changed.deleted)

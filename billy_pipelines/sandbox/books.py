@@ -1,203 +1,149 @@
-"""One organization's records in memory, and the only code that changes them.
-
-A record is never altered in place: a change replaces it, so the ledger and the answers can share it without copying.
-Checking is not done here, see `writes`.
-"""
+"""One organization's records in memory, and the only code that changes them. Checks are made before, in `writes`."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import secrets
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import date
 from typing import Any
 
+from .chart import company_records
 from .ledger import Operation
-from .properties import CONTACT, ORGANIZATION, PERSON, defaults
+from .names import ORGANIZATIONS
+from .record import Changed, Record, Values, billy_time, new_id
+from .reference import reference_records
+from .resource import Children
+from .resources import RESOURCES
+from .switches import Switches
 
-CONTACTS, PERSONS, ORGANIZATIONS = "contacts", "contactPersons", "organizations"
-
-_CONTACT_DEFAULTS = defaults(CONTACT)
-_PERSON_DEFAULTS = defaults(PERSON)
-
-
-class Record:
-    """One stored record: its `values`, and its JSON `text`, made once, at the first answer that needs it."""
-
-    __slots__ = ("_text", "values")
-
-    def __init__(self, values: dict[str, Any]) -> None:
-        self.values = values
-        self._text: str | None = None
-
-    @property
-    def text(self) -> str:
-        if self._text is None:
-            self._text = to_json(self.values)
-        return self._text
-
-    def text_with(self, extra: Mapping[str, Any]) -> str:
-        """The JSON text with more keys at its end."""
-        return f"{self.text[:-1]},{to_json(extra)[1:]}" if extra else self.text
-
-
-def to_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def new_id() -> str:
-    """22 characters of the URL-safe base64 alphabet (observed), 128 random bits."""
-    return urlsafe_b64encode(secrets.token_bytes(16)).decode("ascii").rstrip("=")
-
-
-def id_from(text: str) -> str:
-    """The same id for the same text, in the form of `new_id`."""
-    return urlsafe_b64encode(hashlib.sha256(text.encode()).digest()[:16]).decode("ascii").rstrip("=")
-
-
-def billy_time() -> str:
-    """Now as Billy writes it: UTC without a zone (observed)."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-@dataclass
-class Changed:
-    """What one request changed: the answer shows `saved` and `deleted`, the ledger gets `events`."""
-
-    saved: dict[str, dict[str, Record]] = field(default_factory=dict)
-    """Plural name -> id -> the record after the change, in the order of the changes."""
-    deleted: dict[str, list[str]] = field(default_factory=dict)
-    client_ids: dict[str, Any] = field(default_factory=dict)
-    """Id -> the `_clientId` it was sent with."""
-    events: list[tuple[Operation, str, Record]] = field(default_factory=list)
-
-    def save(self, operation: Operation, plural: str, record: Record) -> None:
-        self.saved.setdefault(plural, {})[record.values["id"]] = record
-        self.events.append((operation, plural, record))
-
-    def delete(self, plural: str, record: Record) -> None:
-        self.deleted.setdefault(plural, []).append(record.values["id"])
-        self.saved.get(plural, {}).pop(record.values["id"], None)
-        self.events.append(("delete", plural, record))
+Rows = dict[str, Record]
 
 
 class Books:
-    """The records of one organization."""
+    """The records of one organization: one table per resource, beside the reference lists all share."""
 
-    def __init__(self, organization: Mapping[str, Any]) -> None:
+    def __init__(self, organization: Mapping[str, Any], vat_settled_until: date | None = None) -> None:
         self._seed = dict(organization)
+        self._vat_settled_until = vat_settled_until
+        self.organization_id = str(organization["id"])
         self.clear()
 
     def clear(self) -> None:
-        """Back to an organization without contacts."""
-        self.organization = Record(
-            {"id": self._seed["id"], **defaults(ORGANIZATION), "createdTime": billy_time(), **self._seed}
-        )
-        self.contacts: dict[str, Record] = {}
-        self.persons: dict[str, Record] = {}
+        """Back to a company that has its accounts and VAT, and has done nothing yet."""
+        self._rows: dict[str, Rows] = {plural: {} for plural in RESOURCES} | reference_records()
+        self._indexes: dict[tuple[str, str], dict[Any, dict[str, None]]] = {
+            (resource.plural, key): {} for resource in RESOURCES.values() for key in resource.indexed
+        }
+        self._remembered: tuple[str, Values, Switches, list[Record]] | None = None
         self.in_use: set[str] = set()
-        self.version = 0
-        """Goes up with every change; what was worked out from the records before it is stale."""
-        self._persons_of: dict[str, list[str]] = {}
-        self._by_number: dict[str, dict[str, None]] = {}
+        """Ids of records that something outside these tables needs: bills, say."""
+        for plural, records in company_records(self._seed, self._vat_settled_until):
+            for values in records:
+                self.put(plural, None, values, Changed())
 
     @property
-    def organization_id(self) -> str:
-        return str(self.organization.values["id"])
+    def organization(self) -> Record:
+        return self._rows[ORGANIZATIONS][self.organization_id]
 
-    def records(self, plural: str) -> dict[str, Record]:
-        return self.contacts if plural == CONTACTS else self.persons
+    def records(self, plural: str) -> Rows:
+        """A resource's records by id, oldest first; not to be altered."""
+        return self._rows[plural]
 
-    def persons_of(self, contact_id: str) -> list[Record]:
-        return [self.persons[person_id] for person_id in self._persons_of.get(contact_id, ())]
+    def where(self, plural: str, key: str, value: Any) -> list[Record]:
+        """The records with this value under an indexed key, oldest first."""
+        rows = self._rows[plural]
+        return [rows[record_id] for record_id in self._indexes[plural, key].get(value, ())]
 
-    def with_number(self, contact_no: str) -> list[Record]:
-        """The contacts with exactly this `contactNo`, oldest first."""
-        return [self.contacts[contact_id] for contact_id in self._by_number.get(contact_no, ())]
+    def has(self, plural: str, key: str, value: Any) -> bool:
+        """Whether any record has this value under an indexed key."""
+        return bool(self._indexes[plural, key].get(value))
+
+    def remembered(self, plural: str, asked: Values, switches: Switches) -> list[Record] | None:
+        """The rows of the last list, if it was this one and nothing has changed since."""
+        last = self._remembered
+        if last is None or last[2] is not switches or last[:2] != (plural, asked):
+            return None
+        return last[3]
+
+    def remember(self, plural: str, asked: Values, switches: Switches, rows: list[Record]) -> None:
+        self._remembered = (plural, asked, switches, rows)
+
+    def children(self, each: Children, parent_id: str) -> list[Record]:
+        return self.where(each.plural, each.parent_key, parent_id)
 
     def save(
-        self, plural: str, record_id: str | None, values: Mapping[str, Any], persons: Sequence[Mapping[str, Any]] | None
+        self,
+        plural: str,
+        record_id: str | None,
+        values: Values,
+        children: Mapping[str, Sequence[Values]],
+        switches: Switches,
     ) -> tuple[str, Changed]:
-        """Create (`record_id` None) or change a record; `persons` replace all that a contact has (documented)."""
+        """Create (`record_id` None) or change a record and what follows from it; `children` by the has-many's name."""
         changed = Changed()
-        if plural == PERSONS:
-            record_id = self._save_person(record_id, values, changed)
-        else:
-            record_id = self._save_contact(record_id, values, changed)
-            if persons is not None:
-                for person in self.persons_of(record_id):
-                    self._delete_person(person, changed)
-                for person_values in persons:
-                    self._save_person(None, {**person_values, "contactId": record_id}, changed)
-        self.version += 1
+        resource = RESOURCES[plural]
+        record_id = resource.rules.store(self, switches, resource, record_id, values, children, changed)
         return record_id, changed
 
-    def delete(self, plural: str, record_id: str) -> Changed:
-        """Delete a record and what hangs on it; nothing happens for an unknown id."""
+    def delete(self, plural: str, record_id: str, switches: Switches) -> Changed:
+        """Delete a record and its children; nothing happens for an unknown id."""
         changed = Changed()
-        record = self.records(plural).get(record_id)
+        record = self._rows[plural].get(record_id)
         if record is not None:
-            if plural == PERSONS:
-                self._delete_person(record, changed)
-            else:
-                self._delete_contact(record, changed)
-            self.version += 1
+            self.take_out(plural, record, changed)
+            RESOURCES[plural].rules.deleted(self, switches, record, changed)
         return changed
 
-    def save_organization(self, values: Mapping[str, Any]) -> Changed:
-        changed = Changed()
-        self.organization = Record({**self.organization.values, **values})
-        changed.save("update", ORGANIZATIONS, self.organization)
-        return changed
-
-    def _save_contact(self, contact_id: str | None, values: Mapping[str, Any], changed: Changed) -> str:
-        operation: Operation = "create" if contact_id is None else "update"
-        if contact_id is None:
-            contact_id = values.get("id") or new_id()  # only a seed brings its own
-            before = {
-                "id": contact_id,
-                "type": None,
-                "organizationId": self.organization_id,
-                "createdTime": billy_time(),
-                **_CONTACT_DEFAULTS,
-                "accessCode": secrets.token_hex(8),  # set by Billy if absent (unverified)
-            }
+    def put(self, plural: str, record_id: str | None, values: Values, changed: Changed) -> str:
+        """Store one record as it is: a new one with the keys that were not sent, or an old one with some replaced."""
+        resource, rows = RESOURCES[plural], self._rows[plural]
+        self._remembered = None
+        operation: Operation = "create" if record_id is None else "update"
+        if record_id is None:
+            record_id = str(values.get("id") or new_id())  # only a seed brings its own
+            after = {"id": record_id, **resource.blank, **values}
+            if "organizationId" in resource.stamps:
+                after["organizationId"] = self.organization_id
+            if "createdTime" in resource.stamps and "createdTime" not in values:
+                after["createdTime"] = billy_time()
+            after.update(resource.rules.defaults(self, after))
+            before: Values = {}
         else:
-            before = self.contacts[contact_id].values
-            self._by_number.get(before["contactNo"] or "", {}).pop(contact_id, None)
-        record = self.contacts[contact_id] = Record({**before, **values})
-        if number := record.values["contactNo"]:
-            self._by_number.setdefault(number, {})[contact_id] = None
-        changed.save(operation, CONTACTS, record)
-        return contact_id
+            before = rows[record_id].values
+            after = {**before, **values}
+        record = rows[record_id] = Record(after)
+        for key in resource.indexed:
+            self._index(plural, key, record_id, before.get(key), after[key])
+        changed.save(operation, plural, record)
+        return record_id
 
-    def _save_person(self, person_id: str | None, values: Mapping[str, Any], changed: Changed) -> str:
-        operation: Operation = "create" if person_id is None else "update"
-        if person_id is None:
-            person_id = new_id()
-            before = {"id": person_id, **_PERSON_DEFAULTS}
-            self._persons_of.setdefault(values["contactId"], []).append(person_id)
-        else:
-            before = self.persons[person_id].values
-        record = self.persons[person_id] = Record({**before, **values})
-        changed.save(operation, PERSONS, record)
-        return person_id
+    def replace_children(self, each: Children, parent_id: str, rows: Sequence[Values], changed: Changed) -> None:
+        """Other children for a parent: all it had are deleted, and these are new."""
+        for record in self.children(each, parent_id):
+            self.take_out(each.plural, record, changed)
+        for values in rows:
+            self.put(each.plural, None, {**values, each.parent_key: parent_id}, changed)
 
-    def _delete_contact(self, record: Record, changed: Changed) -> None:
-        contact_id = record.values["id"]
-        for person in self.persons_of(contact_id):
-            self._delete_person(person, changed)
-        self._persons_of.pop(contact_id, None)
-        self._by_number.get(record.values["contactNo"] or "", {}).pop(contact_id, None)
-        self.in_use.discard(contact_id)
-        del self.contacts[contact_id]
-        changed.delete(CONTACTS, record)
+    def take_out(self, plural: str, record: Record, changed: Changed) -> None:
+        """Remove a record, its children first."""
+        resource, record_id = RESOURCES[plural], record.values["id"]
+        self._remembered = None
+        for each in resource.children:
+            for child in self.children(each, record_id):
+                self.take_out(each.plural, child, changed)
+        for key in resource.indexed:
+            self._index(plural, key, record_id, record.values[key], None)
+        self.in_use.discard(record_id)
+        del self._rows[plural][record_id]
+        changed.delete(plural, record)
 
-    def _delete_person(self, record: Record, changed: Changed) -> None:
-        person_id = record.values["id"]
-        self._persons_of[record.values["contactId"]].remove(person_id)
-        del self.persons[person_id]
-        changed.delete(PERSONS, record)
+    def _index(self, plural: str, key: str, record_id: str, before: Any, after: Any) -> None:
+        if before == after:
+            return
+        index = self._indexes[plural, key]
+        if before:
+            left = index[before]
+            del left[record_id]
+            if not left:
+                del index[before]
+        if after:
+            index.setdefault(after, {})[record_id] = None

@@ -12,6 +12,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from .ledger import as_json
+from .names import CONTACTS, PERSONS
+from .resources import RESOURCES
 from .state import Sandbox
 from .switches import Switches
 
@@ -40,8 +42,13 @@ def routes(sandbox: Sandbox) -> list[Route]:
                         {
                             "id": books.organization_id,
                             "name": books.organization.values["name"],
-                            "contacts": len(books.contacts),
-                            "contactPersons": len(books.persons),
+                            "contacts": len(books.records(CONTACTS)),
+                            "contactPersons": len(books.records(PERSONS)),
+                            "records": {
+                                plural: len(books.records(plural))
+                                for plural, resource in RESOURCES.items()
+                                if not resource.public and books.records(plural)
+                            },
                         }
                         for books in sandbox.books_by_token.values()
                     ],
@@ -85,14 +92,14 @@ def routes(sandbox: Sandbox) -> list[Route]:
         return JSONResponse({"reset": True})
 
     async def in_use(request: Request) -> JSONResponse:
-        """{"ids": […], "in_use": true} marks contacts as having invoices, so that a DELETE is refused."""
+        """{"ids": […], "in_use": true} marks contacts or products as needed, so that a DELETE is refused."""
         try:
             wish = InUse.model_validate_json(await request.body())
             sandbox.mark_in_use(*wish.ids, in_use=wish.in_use)
         except ValueError as error:
             return _wrong(error)
         except KeyError as error:
-            return JSONResponse({"error": f"no contact {error}"}, 404)
+            return JSONResponse({"error": f"no contact or product {error}"}, 404)
         return JSONResponse(wish.model_dump())
 
     table: list[tuple[str, Endpoint, str]] = [

@@ -1,4 +1,4 @@
-"""The middleware around /v2: rate limit, latency, faults and the request log. It knows nothing of contacts.
+"""The middleware around /v2: rate limit, latency, faults and the request log. It knows no resource by name.
 
 Order: the rate limit before any work, half the latency, faults before the commit, the work, faults after it, the other
 half of the latency. So a client that gives up meets both cases: not yet done, and done.
@@ -21,9 +21,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .answers import RefusedError, refusal
+from .fault import Fault
 from .ledger import RequestEntry, utc_now
+from .poison import Touched, is_called, touched
 from .state import Sandbox
-from .switches import Fault
 
 API = "/v2"
 _HTML = "<html><body><h1>sandbox: something between you and Billy answers</h1></body></html>"
@@ -79,14 +80,24 @@ class Trouble:
         low, high = self._sandbox.switches.latency_range
         half = (low if low == high else self._sandbox.generator.uniform(low, high)) / 2
         await self._pause(half)
-        fault = self._due_fault(scope["method"], body, before_commit=True)
+        about = self._about(scope, headers, body)
+        fault = self._due_fault(scope, body, about, before_commit=True)
         if fault is not None:
             return Response(), fault
         response = await _collected(self._app, scope, body)
         if response.status_code < 300:
-            fault = self._due_fault(scope["method"], body, before_commit=False)
+            fault = self._due_fault(scope, body, about, before_commit=False)
         await self._pause(half)
         return response, fault
+
+    def _about(self, scope: Scope, headers: Headers, body: bytes) -> Touched:
+        """The records of the request as they are before it, where a fault asks for them."""
+        sandbox = self._sandbox
+        if all(fault.record is None for fault in sandbox.switches.faults):
+            return []
+        with sandbox.lock:
+            books = sandbox.books_by_token.get(headers.get("x-access-token", ""))
+            return touched(books, _parts(scope), scope["query_string"].decode("latin-1"), body)
 
     async def _pause(self, seconds: float) -> None:
         if seconds <= 0:
@@ -118,23 +129,20 @@ class Trouble:
             response.headers["Retry-After"] = format_datetime(datetime.now(UTC) + timedelta(seconds=wait), usegmt=True)
         return response
 
-    def _due_fault(self, method: str, body: bytes, *, before_commit: bool) -> Fault | None:
-        """The first fault that is due for this call, counted."""
+    def _due_fault(self, scope: Scope, body: bytes, about: Touched, *, before_commit: bool) -> Fault | None:
+        """The first fault that is due for this call, counted. Kind 422 is left to `writes`."""
         sandbox = self._sandbox
         with sandbox.lock:
             for place, fault in enumerate(sandbox.switches.faults):
-                if fault.before_commit is not before_commit or method not in fault.methods:
+                if fault.kind == "422" or fault.before_commit is not before_commit:
+                    continue
+                if scope["method"] not in fault.methods or fault.resource not in (None, *_parts(scope)[:1]):
                     continue
                 if fault.body_contains is not None and not _contains(body, fault.body_contains):
                     continue
-                sandbox.fault_calls[place] += 1
-                if fault.limit is not None and sandbox.fault_hits[place] >= fault.limit:
+                if fault.record is not None and not any(is_called(fault.record, *each) for each in about):
                     continue
-                by_turn = fault.every is not None and sandbox.fault_calls[place] % fault.every == 0
-                by_chance = fault.share is not None and sandbox.generator.random() < fault.share
-                if by_turn or by_chance or (fault.every is None and fault.share is None):
-                    sandbox.fault_hits[place] += 1
-                    sandbox.faults_fired[fault.kind] += 1
+                if sandbox.fires(place, fault):
                     return fault
         return None
 
@@ -150,6 +158,11 @@ class Trouble:
             half = bytes(response.body)[: len(response.body) // 2]
             await send({"type": "http.response.body", "body": half, "more_body": True})
         await wire.cut(scope, receive, reset=fault.kind != "timeout-after")
+
+
+def _parts(scope: Scope) -> list[str]:
+    """The path's parts behind the version: a plural, perhaps an id."""
+    return [part for part in str(scope["path"]).removeprefix(API).split("/") if part]
 
 
 def _contains(body: bytes, text: str) -> bool:

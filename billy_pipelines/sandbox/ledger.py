@@ -53,9 +53,10 @@ class Ledger(list[Change]):
         record: dict[str, Any] | None,
         request_id: str,
         organization_id: str,
+        time: str,
     ) -> None:
         self.append(
-            Change(len(self) + 1, utc_now(), operation, resource, record_id, key, record, request_id, organization_id)
+            Change(len(self) + 1, time, operation, resource, record_id, key, record, request_id, organization_id)
         )
 
     def since(self, sequence: int) -> list[Change]:

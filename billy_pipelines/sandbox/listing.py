@@ -1,4 +1,4 @@
-"""Lists: filters, sorting, paging and `include`."""
+"""Lists: filters, sorting and paging."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from .answers import RefusedError, array
-from .books import CONTACTS, PERSONS, Books, Record, to_json
-from .properties import CONTACT
+from .answers import RefusedError
+from .books import Books
+from .filters import Filter
+from .record import Record
+from .resource import Resource
 from .switches import Switches
 
 MAX_PAGE_SIZE = 1000
 """Also what is meant when `pageSize` is left out (documented)."""
 
-_SORTABLE = frozenset({*CONTACT, "createdTime"})
-_FLAGS = {"true": True, "1": True, "false": False, "0": False}
-
 Query = Mapping[str, str]
+
+_NOT_OF_THE_ORDER = frozenset({"page", "pageSize", "include"})
 
 
 def page_of(request: Request, switches: Switches, rows: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
@@ -59,86 +60,87 @@ def page_of(request: Request, switches: Switches, rows: Sequence[Any]) -> tuple[
     return rows[(page - 1) * size : page * size], paging
 
 
-def contacts_in_order(books: Books, switches: Switches, query: Query, generator: random.Random) -> list[Record]:
-    """The contacts a list request means, filtered and in the order in which its pages are cut.
-
-    `contactNo` (exact) and `type` filter (observed), `isArchived` too (unverified); other parameters are ignored
-    without an error (observed), among them the filters whose effect nobody has proven.
+def rows_in_order(
+    books: Books, resource: Resource, switches: Switches, query: Query, generator: random.Random
+) -> list[Record]:
+    """The records a list request means, filtered and in the order in which its pages are cut; not to be altered.
 
     Raises:
-        RefusedError: a wrong value in a known filter (404 is reported, unverified), or a sort that is refused.
+        RefusedError: a list that needs a parameter without it, a wrong value in a known filter, or a sort that is
+            refused.
     """
-    rows = books.with_number(query["contactNo"]) if "contactNo" in query else list(books.contacts.values())
-    if "type" in query:
-        if query["type"] not in ("company", "person"):
-            raise RefusedError(404, f"type cannot be {query['type']}", "INVALID_FILTER")
-        rows = [row for row in rows if row.values["type"] == query["type"]]
-    archived = False if switches.archived_in_lists == "hidden" else None
-    if "isArchived" in query:
-        archived = _FLAGS.get(query["isArchived"].lower())
-        if archived is None:
-            raise RefusedError(404, f"isArchived cannot be {query['isArchived']}", "INVALID_FILTER")
-    if archived is not None:
-        rows = [row for row in rows if bool(row.values["isArchived"]) is archived]
-    return _sorted(rows, switches, query, generator)
-
-
-def _sorted(rows: list[Record], switches: Switches, query: Query, generator: random.Random) -> list[Record]:
-    """Sorting is stable. For contacts Billy lists no property; `createdTime` or `name` may work (unverified)."""
-    wanted = query.get("sortProperty")
-    if wanted is not None and switches.unlisted_sort == "refused":
-        raise RefusedError(400, f"contacts cannot be sorted by {wanted}", "INVALID_SORT_PROPERTY")
-    if wanted in _SORTABLE and switches.unlisted_sort == "accepted":
-        descending = query.get("sortDirection", "ASC").upper() == "DESC"
-        return sorted(rows, key=lambda row: _sort_key(row.values[wanted]), reverse=descending)
-    if switches.unstable_paging:
+    if resource.list_needs is not None and not query.get(resource.list_needs):
+        text = f"{resource.plural} are listed by {resource.list_needs}"
+        raise RefusedError(400, text, "CONTACT_ID_REQUIRED")  # status (observed)
+    asked = {key: value for key, value in query.items() if key not in _NOT_OF_THE_ORDER}
+    rows = books.remembered(resource.plural, asked, switches)  # a reader of 50 pages asks 50 times for the same order
+    if rows is None:
+        rows = _ordered(_selected(books, resource, switches, asked), books, resource, switches, asked)
+        books.remember(resource.plural, asked, switches, rows)
+    if switches.unstable_paging and _sort_of(resource, switches, asked) is None:
+        rows = rows.copy()
         generator.shuffle(rows)
     return rows
 
 
-def _sort_key(value: Any) -> tuple[bool, str]:
-    return (value is not None, str(value))
-
-
-def contact_roots(
-    books: Books, switches: Switches, query: Query, records: Sequence[Record], *, one: bool = False
-) -> dict[str, str]:
-    """Root keys and their JSON for contacts with what `include` asks for.
-
-    `embed` puts the persons into the contact. `sideload` (the default mode) gives `contactPersonIds`, the spelling of
-    Billy's own client (observed; the documentation has another), and the persons under their own root (unverified).
-    """
-    mode = _include_mode(query.get("include", "")) if switches.include == "honoured" else None
-    roots: dict[str, str] = {}
-    if mode == "embed":
-        texts = [
-            f'{record.text[:-1]},"{PERSONS}":{array(person.text for person in books.persons_of(record.values["id"]))}}}'
-            for record in records
-        ]
-    elif mode == "sideload":
-        persons = {record.values["id"]: books.persons_of(record.values["id"]) for record in records}
-        texts = [
-            record.text_with({"contactPersonIds": [person.values["id"] for person in persons[record.values["id"]]]})
-            for record in records
-        ]
-        roots[PERSONS] = array(person.text for several in persons.values() for person in several)
+def _selected(books: Books, resource: Resource, switches: Switches, asked: Query) -> list[Record]:
+    wanted = [(name, each) for name, each in resource.filters.items() if name in asked and _works(name, each, switches)]
+    indexed = next((name for name, each in wanted if each.index is not None), None)
+    if indexed is None:
+        rows = list(books.records(resource.plural).values())
     else:
-        texts = [record.text for record in records]
-    return {"contact": texts[0], **roots} if one else {CONTACTS: array(texts), **roots}
+        rows = books.where(resource.plural, resource.filters[indexed].index or "", asked[indexed])
+    for name, each in wanted:
+        if name != indexed:
+            rows = _filtered(rows, books, name, each, asked[name])
+    archived_asked = any(name == "isArchived" for name, _ in wanted)
+    if switches.archived_in_lists == "hidden" and "isArchived" in resource.properties and not archived_asked:
+        rows = [row for row in rows if not row.values["isArchived"]]
+    return rows
 
 
-def _include_mode(include: str) -> str | None:
-    """`contact.contactPersons[:mode]` among comma-separated ones; a bare relation does not work (observed)."""
-    for wish in include.split(","):
-        path, _, mode = wish.strip().partition(":")
-        if path == "contact.contactPersons":
-            return mode or "sideload"
-    return None
+def _works(name: str, each: Filter, switches: Switches) -> bool:
+    """Unproven filters are ignored like parameters that do not exist, if the switch says so."""
+    if each.mark != "unverified" or switches.unproven_filters == "honoured":
+        return True
+    return switches.unproven_filters == "archived-only" and name == "isArchived"
 
 
-def named_rows(names: Mapping[str, str]) -> list[str]:
-    """JSON texts of the little reference records."""
-    return [to_json({"id": key, "name": name}) for key, name in names.items()]
+def _filtered(rows: list[Record], books: Books, name: str, each: Filter, text: str) -> list[Record]:
+    try:
+        fits = each.meaning(text, books)
+    except ValueError as error:
+        raise RefusedError(404, f"{name} cannot be {text}", "INVALID_FILTER") from error  # status (unverified)
+    return [row for row in rows if fits(row.values)]
+
+
+def _sort_of(resource: Resource, switches: Switches, asked: Query) -> str | None:
+    """The property to sort by. Only listed ones are allowed (documented), what happens to others is a switch."""
+    wanted = asked.get("sortProperty")
+    if wanted is None or wanted in resource.sorts:
+        return wanted
+    if switches.unlisted_sort == "refused":
+        raise RefusedError(400, f"{resource.plural} cannot be sorted by {wanted}", "INVALID_SORT_PROPERTY")
+    return wanted if switches.unlisted_sort == "accepted" and wanted in resource.properties else None
+
+
+def _ordered(rows: list[Record], books: Books, resource: Resource, switches: Switches, asked: Query) -> list[Record]:
+    """Sorting is stable; null comes first (our choice)."""
+    wanted = _sort_of(resource, switches, asked)
+    if wanted is None:
+        return rows
+    descending = asked.get("sortDirection", "ASC").upper() == "DESC"
+    compared = resource.sorts.get(wanted)
+    if compared is None:
+        return sorted(rows, key=lambda row: _sort_key(row.values[wanted]), reverse=descending)
+    return sorted(rows, key=lambda row: _sort_key(compared(books, row.values)), reverse=descending)
+
+
+def _sort_key(value: Any) -> tuple[int, Any]:
+    """Null first, then numbers, then texts."""
+    if isinstance(value, str):
+        return 2, value
+    return (0, 0) if value is None else (1, value)
 
 
 def _whole(query: Query, key: str, default: int) -> int:

@@ -1,169 +1,171 @@
-"""What a contact, a contact person and an organization consist of, and the check of a body against it.
+"""The keys a record can have, and the check of a body against them.
 
-Keys, types and flags are Billy's (documented), with the additions seen on real records (observed). `email`, `city`,
-`zipcode` and `vatNo` are not keys of a contact. What Billy answers to a wrong type is unknown: a 422 is our choice.
+What Billy answers to a wrong type, to a reference that leads nowhere or to an absurdly large number is unknown: a 422
+that names the key is our choice, and so is ignoring readonly keys in a body.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from datetime import date
+from typing import TYPE_CHECKING, Any, Literal
 
-from .reference import LOCALES, countries, currencies
-from .switches import Switches
+from .names import Plural
+from .record import Values
+
+if TYPE_CHECKING:
+    from .books import Books
+    from .resource import Resource
+    from .switches import Switches
+
+LARGEST = 10**12
+"""No number may be larger (our choice); twelve digits and 17 significant ones multiply exactly in `totals`."""
 
 
 @dataclass(frozen=True)
 class Property:
-    """One key of a record. `choices` gives the permitted values of a choice or a belongs-to."""
+    """One key of a record."""
 
-    kind: Literal["text", "flag", "integer", "choice"] = "text"
+    kind: Literal["text", "flag", "integer", "number", "date", "choice", "record", "rows"] = "text"
     required: bool = False
     default: Any = None
-    choices: Callable[[], Mapping[str, Any]] | None = None
+    choices: frozenset[str] = frozenset()
+    """Of kind `choice`."""
+    plural: Plural | None = None
+    """Of kind `record`, a belongs-to: where the record must be found."""
     immutable: bool = False
-
-
-def _one_of(*values: str) -> Callable[[], Mapping[str, Any]]:
-    permitted = dict.fromkeys(values)
-    return lambda: permitted
+    readonly: bool = False
+    lenient: bool = False
+    """A number may come as text, a text as a whole number."""
 
 
 TEXT = Property()
 FLAG = Property("flag", default=False)
-TERMS = Property("choice", choices=_one_of("net", "netEndOfMonth", "date"))
-COUNTRY = Property("choice", required=True, choices=countries)
-CURRENCY = Property("choice", choices=currencies)
-LOCALE = Property("choice", choices=lambda: LOCALES)
+NUMBER = Property("number")
+READONLY = Property(readonly=True)
 
-CONTACT: dict[str, Property] = {
-    "type": Property("choice", default="company", choices=_one_of("company", "person")),
-    "name": Property(required=True),
-    "countryId": COUNTRY,
-    "street": TEXT,
-    "cityId": TEXT,
-    "cityText": TEXT,
-    "stateId": TEXT,
-    "stateText": TEXT,
-    "zipcodeId": TEXT,
-    "zipcodeText": TEXT,
-    "contactNo": TEXT,
-    "phone": TEXT,
-    "fax": TEXT,
-    "currencyId": CURRENCY,
-    "registrationNo": TEXT,
-    "ean": TEXT,
-    "localeId": LOCALE,
-    "isCustomer": FLAG,  # Billy's default is unknown; false is our choice
-    "isSupplier": FLAG,
-    "paymentTermsMode": TERMS,
-    "paymentTermsDays": Property("integer"),
-    "accessCode": TEXT,
-    "emailAttachmentDeliveryMode": TEXT,
-    "isArchived": FLAG,
-    "isSalesTaxExempt": FLAG,
-    "defaultExpenseProductDescription": TEXT,
-    "defaultExpenseAccountId": TEXT,
-    "defaultTaxRateId": TEXT,
-}
 
-PERSON: dict[str, Property] = {
-    "contactId": Property(required=True, immutable=True),
-    "isPrimary": FLAG,
-    "name": TEXT,  # one of name and e-mail is enough (observed)
-    "email": TEXT,
-}
+def choice(*values: str, default: str | None = None, immutable: bool = False) -> Property:
+    """One of some words."""
+    return Property("choice", default=default, choices=frozenset(values), immutable=immutable)
 
-ORGANIZATION: dict[str, Property] = {
-    "name": Property(required=True),
-    "ownerUserId": TEXT,
-    "street": TEXT,
-    "zipcode": TEXT,
-    "city": TEXT,
-    "phone": TEXT,
-    "email": TEXT,
-    "registrationNo": TEXT,
-    "countryId": Property("choice", required=True, choices=countries, immutable=True),
-    "baseCurrencyId": Property("choice", required=True, choices=currencies, immutable=True),
-    "localeId": LOCALE,
-    "fiscalYearEndMonth": Property("integer", default=12),
-    "vatPeriod": TEXT,
-    "hasVat": FLAG,
-    "invoiceNoMode": TEXT,
-    "nextInvoiceNo": Property("integer", default=1),
-    "paymentTermsMode": TERMS,
-    "paymentTermsDays": Property("integer"),
-    "defaultTaxMode": Property("choice", choices=_one_of("incl", "excl")),
-    "defaultSalesAccountId": TEXT,
-    "defaultSalesTaxRulesetId": TEXT,
-    "defaultInvoiceBankAccountId": TEXT,
-    "defaultBankFeeAccountId": TEXT,
-}
 
-_HANDLED_ELSEWHERE = frozenset({"id", "_clientId", "createdTime", "organizationId", "contactPersons"})
-"""Keys of no property table. `id` and `createdTime` are readonly; ignoring them in a body is our choice."""
+def belongs_to(plural: Plural, *, required: bool = False, immutable: bool = False, readonly: bool = False) -> Property:
+    """The id of another record."""
+    return Property("record", plural=plural, required=required, immutable=immutable, readonly=readonly)
 
-_KINDS: dict[str, tuple[type, str]] = {
+
+NEEDED = "sandbox: needs a value"
+TERMS = choice("net", "netEndOfMonth", "date")
+COUNTRY = belongs_to("countries", required=True)
+CURRENCY = belongs_to("currencies")
+LOCALE = belongs_to("locales")
+
+_KINDS: dict[str, tuple[type[Any] | tuple[type[Any], ...], str]] = {
     "text": (str, "a text"),
-    "flag": (bool, "true or false"),
     "integer": (int, "a whole number"),
+    "number": ((int, float), "a number"),
+    "date": (str, "a text"),
     "choice": (str, "a text"),
+    "record": (str, "a text"),
+    "rows": (list, "a list"),
 }
 
 
 def checked(
-    body: Mapping[str, Any],
+    body: Values,
+    resource: Resource,
     properties: Mapping[str, Property],
+    books: Books,
     switches: Switches,
-    organization_id: str,
-    before: Mapping[str, Any] | None,
+    before: Values | None,
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The values of a body that may be stored, and what is wrong with it as {key: text}.
 
-    `before` is the record a PUT changes, None for a create: then required keys must be there.
+    `before` is the record a PUT changes, None for a create: then required keys must be there. `properties` are the
+    resource's, or fewer where a parent brings the rest.
     """
     values: dict[str, Any] = {}
     problems: dict[str, str] = {}
-    for key, value in body.items():
+    for key, given in body.items():
         declared = properties.get(key)
         if declared is None:
-            if key not in _HANDLED_ELSEWHERE and switches.undeclared_properties == "refused":
+            if switches.undeclared_properties == "refused" and key not in resource.known_elsewhere:
                 problems[key] = "sandbox: no such property"
             continue
-        problem = _problem(value, declared)
-        if problem is None and declared.immutable and before is not None and before[key] != value:
+        if declared.readonly:
+            continue
+        value, problem = _read(given, declared, books)
+        if problem is None and declared.immutable and before is not None and before.get(key) != value:
             problem = "sandbox: cannot be changed"
         if problem is None:
             values[key] = value
         else:
             problems[key] = problem
     if before is None:
-        for key, declared in properties.items():
-            if declared.required and key not in values and key not in problems:
-                problems[key] = "sandbox: needs a value"
+        for key in resource.required:
+            if key in properties and key not in values and key not in problems:
+                problems[key] = NEEDED
     if "organizationId" in body:
         if switches.organization_id == "refused":
             problems["organizationId"] = "sandbox: organizationId must not be set"
-        elif body["organizationId"] != organization_id:
+        elif body["organizationId"] != books.organization_id:
             problems["organizationId"] = "sandbox: not the organization of this token"
     return values, problems
 
 
-def _problem(value: Any, declared: Property) -> str | None:
-    """What is wrong with a value; null clears a key (observed) unless it is required."""
-    kind, wanted = _KINDS[declared.kind]
+def _read(value: Any, declared: Property, books: Books) -> tuple[Any, str | None]:
+    """A value as it is stored, or what is wrong with it; null clears a key (observed) unless it is required."""
     if value is None:
-        return "sandbox: needs a value" if declared.required else None
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        return f"sandbox: must be {wanted}"
+        return None, NEEDED if declared.required else None
+    if declared.lenient:
+        value = _converted(value, declared)
+    kind = declared.kind
+    if kind == "flag":
+        return (value, None) if isinstance(value, bool) else (None, "sandbox: must be true or false")
+    accepted, wanted = _KINDS[kind]
+    if not isinstance(value, accepted) or isinstance(value, bool):
+        return None, f"sandbox: must be {wanted}"
+    if kind in ("integer", "number"):
+        return _number(value)
     if declared.required and isinstance(value, str) and not value.strip():
-        return "sandbox: needs a value"
-    if declared.choices is not None and value not in declared.choices():
+        return None, NEEDED
+    return value, _problem_of(value, declared, books) if kind != "text" else None
+
+
+def _problem_of(value: Any, declared: Property, books: Books) -> str | None:
+    """What is wrong with a text that must not be just any."""
+    if declared.kind == "record" and value not in books.records(declared.plural or ""):
+        return "sandbox: no such record"
+    if declared.kind == "choice" and value not in declared.choices:
         return "sandbox: not a permitted value"
+    if declared.kind == "date" and not is_date(value):
+        return "sandbox: must be a date like 2026-02-03"
     return None
 
 
-def defaults(properties: Mapping[str, Property]) -> dict[str, Any]:
-    """What a record has where nothing was sent."""
-    return {key: declared.default for key, declared in properties.items()}
+def _converted(value: Any, declared: Property) -> Any:
+    if declared.kind == "text" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if declared.kind == "number" and isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _number(value: float) -> tuple[float | None, str | None]:
+    if not math.isfinite(value) or abs(value) > LARGEST:
+        return None, "sandbox: is too large"
+    return int(value) if value == int(value) else value, None  # whole values travel bare (observed)
+
+
+def is_date(text: str) -> bool:
+    """Whether a text is a date as Billy writes it."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False

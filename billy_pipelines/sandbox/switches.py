@@ -1,4 +1,4 @@
-"""How the sandbox behaves: every switch with its values, and the faults it can be told to commit.
+"""How the sandbox behaves: every switch with its values.
 
 A switch exists where Billy's behaviour is unknown or contested, or where a client has to survive something. Values are
 checked here; what they do is done elsewhere.
@@ -6,58 +6,12 @@ checked here; what they do is done elsewhere.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-FaultKind = Literal[
-    "5xx-before",
-    "5xx-after",
-    "timeout-after",
-    "reset-before",
-    "reset-after",
-    "reset-mid",
-    "bad-json-before",
-    "bad-json-after",
-]
-Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-Resource = Literal["contacts", "contactPersons", "organizations"]
-
-WRITES: tuple[Method, ...] = ("POST", "PUT", "PATCH", "DELETE")
-
-
-class Fault(BaseModel):
-    """One thing that goes wrong with some requests.
-
-    It fires on every `every`-th call it could hit, and on a `share` of the others; with neither, on all of them.
-    `-before` kinds come before anything is stored; `-after` kinds and `reset-mid` only follow a request that succeeded
-    and whose work stays done.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: FaultKind
-    share: float | None = Field(default=None, ge=0, le=1)
-    """Probability per call, drawn from the sandbox's seeded generator."""
-    every: int | None = Field(default=None, ge=1)
-    methods: tuple[Method, ...] = Field(default=WRITES, min_length=1)
-    body_contains: str | None = Field(default=None, min_length=1)
-    """Poison: only requests whose body contains this text."""
-    limit: int | None = Field(default=None, ge=0)
-    """Fires this often at most."""
-    status: Literal[500, 502, 503, 504] = 503
-    """For the 5xx kinds."""
-    body: Literal["json", "html"] = "json"
-    """For the 5xx kinds."""
-    form: Literal["empty", "cut", "html"] = "cut"
-    """For the bad-json kinds, always with status 200."""
-    seconds: float = Field(default=30.0, ge=0, le=3600)
-    """For timeout-after: how long the request is held before the connection is closed without an answer."""
-
-    @property
-    def before_commit(self) -> bool:
-        return self.kind.endswith("-before")
+from .fault import Fault
+from .names import Plural
 
 
 def _checked_latency(value: str) -> str:
@@ -94,11 +48,29 @@ class Switches(BaseModel):
         default=None, description='requests per window of seconds and token ("100/60"), or null for none'
     )
     retry_after: Literal["none", "seconds", "date"] = Field(default="none", description="form of Retry-After on a 429")
+
+    # lists
     unstable_paging: bool = Field(default=False, description="unsorted lists are reshuffled for every page (observed)")
     unlisted_sort: Literal["accepted", "ignored", "refused"] = Field(
-        default="accepted", description="sortProperty on contacts, for which Billy lists none (unverified)"
+        default="accepted", description="sortProperty that Billy does not list: any on contacts, say (unverified)"
+    )
+    unproven_filters: Literal["archived-only", "honoured", "ignored"] = Field(
+        default="archived-only", description="filters that clients send and nobody has seen work (unverified)"
     )
     include: Literal["honoured", "ignored"] = Field(default="honoured", description="include=contact.contactPersons")
+    sideload_ids: Literal["singular", "relation"] = Field(
+        default="singular", description="key of side-loaded ids: contactPersonIds (observed) or contactPersonsIds"
+    )
+    archived_in_lists: Literal["included", "hidden"] = Field(
+        default="included", description="archived records in a list without an isArchived filter (unknown in Billy)"
+    )
+    page_size_above_1000: Literal["clamp", "error"] = Field(default="clamp", description="unknown in Billy")
+    system_names: Literal["by-language", "renamed"] = Field(
+        default="by-language",
+        description="names of accounts, rulesets and tax rates: Danish, English with Accept-Language en_US, or unusual",
+    )
+
+    # writes
     undeclared_properties: Literal["ignored", "refused"] = Field(
         default="ignored", description="keys in a body that the resource does not have (unknown in Billy)"
     )
@@ -112,16 +84,40 @@ class Switches(BaseModel):
         default="all-or-nothing", description="one undeletable id fails all, or is left out; unknown ids are skipped"
     )
     contact_in_use: Literal["refused", "allowed"] = Field(
-        default="refused", description="DELETE of a contact marked as in use (unverified)"
+        default="refused", description="DELETE of a contact with invoices, or marked as in use (unverified)"
     )
-    archived_in_lists: Literal["included", "hidden"] = Field(
-        default="included", description="archived contacts in a list without an isArchived filter (unknown in Billy)"
+    product_in_use: Literal["refused", "allowed"] = Field(
+        default="refused", description="DELETE of a product on invoice lines (unknown in Billy)"
     )
-    page_size_above_1000: Literal["clamp", "error"] = Field(default="clamp", description="unknown in Billy")
+
+    # invoices
+    invoice_number: Literal["at-approval", "at-create"] = Field(
+        default="at-approval", description="when an invoice without a number gets one (contested)"
+    )
+    draft_edit: Literal["refused", "ignored", "accepted"] = Field(
+        default="refused", description="entryDate, invoiceNo and lines in a PUT (documented as not accepted, contested)"
+    )
+    approved_invoices: Literal["locked", "editable"] = Field(
+        default="locked", description="PUT of an approved invoice's contents and lines (unknown in Billy)"
+    )
+    approved_invoice_delete: Literal["refused", "allowed"] = Field(
+        default="refused", description="DELETE of an invoice that is no draft (unverified)"
+    )
+    settled_vat_period: Literal["refused", "allowed"] = Field(
+        default="refused", description="approval of an invoice dated in a settled VAT period (unknown in Billy)"
+    )
+    customer_flag: Literal["ignored", "required"] = Field(
+        default="ignored", description="an invoice's contact must have isCustomer (unknown in Billy)"
+    )
+    external_id: Literal["kept", "ignored"] = Field(
+        default="kept", description="externalId in the body of an invoice (unknown in Billy)"
+    )
+
+    # trouble
     revoked_after: int | None = Field(
         default=None, ge=0, description="tokens are good for so many more requests (0: revoked now), then 401"
     )
-    forbidden_resource: Resource | None = Field(default=None, description="every request for it answers 403")
+    forbidden_resource: Plural | None = Field(default=None, description="every request for it answers 403")
     faults: tuple[Fault, ...] = Field(default=(), description="what goes wrong, see Fault")
 
     @model_validator(mode="before")
@@ -152,15 +148,3 @@ class Switches(BaseModel):
             return None
         count, _, window = self.rate_limit.partition("/")
         return int(count), float(window)
-
-
-def parse_fault(text: str) -> Fault:
-    """`5xx-after:0.05` as on the command line: a kind and its share.
-
-    Raises:
-        ValueError: no such kind, or a share that is not between 0 and 1.
-    """
-    match = re.fullmatch(rf"([a-z0-9-]+)(?::({_NUMBER}))?", text)
-    if match is None:
-        raise ValueError(f"{text!r} is not KIND:SHARE, like 5xx-after:0.05")
-    return Fault.model_validate({"kind": match[1], "share": None if match[2] is None else float(match[2])})

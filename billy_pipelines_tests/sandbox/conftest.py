@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -65,3 +66,46 @@ def create(client: httpx.Client) -> Callable[..., dict[str, Any]]:
         return contact
 
     return post
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A company with a customer and a product at 25 % VAT, and the calls that invoices take."""
+
+    client: httpx.Client
+    sandbox: Sandbox
+    contact: str
+    product: str
+
+    def line(self, unit_price: float = 100, quantity: float = 1, **more: Any) -> dict[str, Any]:
+        return {"productId": self.product, "quantity": quantity, "unitPrice": unit_price, **more}
+
+    def post(self, *lines: dict[str, Any], **values: Any) -> httpx.Response:
+        body = {"contactId": self.contact, "entryDate": "2026-02-03", "lines": list(lines) or [self.line()], **values}
+        return self.client.post("/invoices", json={"invoice": body})
+
+    def create(self, *lines: dict[str, Any], **values: Any) -> dict[str, Any]:
+        response = self.post(*lines, **values)
+        assert response.status_code == 200, response.text
+        invoice: dict[str, Any] = response.json()["invoices"][0]
+        return invoice
+
+    def put(self, invoice: dict[str, Any], **values: Any) -> httpx.Response:
+        return self.client.put(f"/invoices/{invoice['id']}", json={"invoice": values})
+
+    def approved(self, *lines: dict[str, Any], **values: Any) -> dict[str, Any]:
+        response = self.put(self.create(*lines, **values), state="approved")
+        assert response.status_code == 200, response.text
+        invoice: dict[str, Any] = response.json()["invoices"][0]
+        return invoice
+
+    def read(self, invoice: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = self.client.get(f"/invoices/{invoice['id']}").json()["invoice"]
+        return {key: value for key, value in found.items() if key != "downloadUrl"}
+
+
+@pytest.fixture
+def shop(client: httpx.Client, sandbox: Sandbox) -> Shop:
+    [contact] = sandbox.add("contacts", [{"name": "Æblehaven ApS", "isCustomer": True}])
+    [product] = sandbox.add("products", [{"name": "Blå prøvevare", "productNo": "0042"}])
+    return Shop(client, sandbox, contact, product)

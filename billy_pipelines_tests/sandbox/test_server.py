@@ -46,6 +46,8 @@ def test_the_public_names_are_these() -> None:
         "Switches",
         "create_app",
         "made_up_contacts",
+        "made_up_invoices",
+        "made_up_products",
         "serve",
     ]
     assert create_app(organizations=[{"token": "a"}]).state.sandbox.books_by_token.keys() == {"a"}
@@ -160,9 +162,27 @@ def test_the_command_says_when_the_port_is_taken() -> None:
     assert f"Port {port} cannot be used: Address already in use" in result.stderr
 
 
+def test_the_command_starts_with_made_up_books_and_poison() -> None:
+    options = ["--contacts", "3", "--products", "4", "--invoices", "5", "--poison", "200001=422"]
+    with started("--port", "0", "--json", "--latency", "0", *options) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        with httpx.Client(base_url=told["url"], headers={"X-Access-Token": told["token"]}) as client:
+            totals = {
+                plural: client.get(f"/{plural}").json()["meta"]["paging"]["total"]
+                for plural in ("contacts", "products", "invoices")
+            }
+            assert totals == {"contacts": 3, "products": 4, "invoices": 5}
+            product = client.get("/products?productNo=200001").json()["products"][0]
+            assert client.put(f"/products/{product['id']}", json={"product": {"unit": "stk"}}).status_code == 422
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
+        (["--poison", "Kunde 17"], "RECORD=KIND"),
+        (["--poison", "Kunde 17=nonsense"], "kind"),
+        (["--invoices", "1", "--contacts", "1"], "--products"),
         (["--fault", "nonsense:0.1"], "kind"),
         (["--fault", "5xx-after:2"], "share"),
         (["--fault", "5xx-after:x"], "KIND:SHARE"),
