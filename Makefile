@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: help demo up down test lint types format benchmarks constraints clean
+.PHONY: help demo up down test lint types format benchmarks docs constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ format: $(INSTALLED) ## put the code in form
 
 benchmarks: $(INSTALLED) ## speed, measured as ratios in one run where possible
 	$(BIN)/python -m benchmarks
+
+docs: $(INSTALLED) ## write the pages that are made from the code
+	$(BIN)/python -m billy_pipelines.files.columns_page > docs/columns.md
 
 constraints: $(INSTALLED) ## write constraints.txt anew from what is installed
 	@{ echo "# The whole set that was tested together, by name and version. Regenerate: make constraints"; \

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import drops, freshness, planning, rate
+from benchmarks import drops, files, freshness, planning, rate
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Figure:
 
 Benchmark = Callable[[Path], Iterator[tuple[str, float, str, str, bool]]]
 BENCHMARKS: dict[str, Benchmark] = {
+    "files": files.measure,
     "planning": planning.measure,
     "rate": rate.measure,
     "drops": drops.measure,

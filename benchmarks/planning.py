@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.place import engine_in
-from billy_pipelines.bulk import lifecycle, reports
+from billy_pipelines.bulk import lifecycle
 from billy_pipelines.bulk.context import load_job
 from billy_pipelines.bulk.execution import Execution
+from billy_pipelines.bulk.plan_report import write_plan
 from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.reading import check_job_rows, read_job_upload
 from billy_pipelines.database.locks import Lease
 from billy_pipelines.sandbox import SandboxServer, made_up_contacts
-from billy_pipelines.schemas.contact_meaning import read_all_contacts
+from billy_pipelines.schemas.contact_requests import read_all_contacts
 from billy_pipelines_tests.bulk.jobs import customers_csv, take_in
 from billy_pipelines_tests.support import open_client_for
 
@@ -41,7 +42,7 @@ def measure(folder: Path) -> Iterator[tuple[str, float, str, str, bool]]:
             execution = Execution(load_job(settings, engine, job_id), lease, Progress(total=ROWS))
             began = time.perf_counter()
             asyncio.run(execution.plan(asyncio.Event()))
-            reports.write_plan(job, job.journal.items())
+            write_plan(job, job.journal.items())
             planned = time.perf_counter() - began
         requests = asyncio.run(_listing_seconds(sandbox))
     own = checked + planned - requests

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from billy_pipelines.files.table import read_table
-from billy_pipelines.files.writing import make_folder, safe_cell, write_rows, write_text
+from billy_pipelines.files.reading import read_table
+from billy_pipelines.files.writing import make_folder, safe_cell, write_bytes, write_rows, write_text
 from billy_pipelines.schemas.cleaning import clean_text
 
 
@@ -34,6 +35,14 @@ def test_numbers_and_telephone_numbers_stay(cell: str) -> None:
     assert safe_cell(cell) == cell
 
 
+def test_a_very_long_cell_is_judged_at_once() -> None:
+    cell = "+" + "1" * 100_000 + "x"
+    begun = time.perf_counter()
+    assert safe_cell(cell) == f"'{cell}"
+    assert safe_cell("-" + "1 " * 50_000) == "-" + "1 " * 50_000
+    assert time.perf_counter() - begun < 1
+
+
 def test_none_is_an_empty_cell() -> None:
     assert safe_cell(None) == ""
 
@@ -53,6 +62,36 @@ def test_a_file_has_a_bom_and_is_for_its_owner_only(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(b"\xef\xbb\xbf")
     assert path.stat().st_mode & 0o777 == 0o600
     assert read_table(path).header == ["navn", "'=cmd()"]
+
+
+SIGNS = st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("=+-@\t\r\n'\";,|")
+CELLS = st.text(SIGNS, max_size=12)
+
+
+@given(rows=st.lists(st.lists(CELLS, min_size=2, max_size=2), max_size=5), delimiter=st.sampled_from(";,\t|"))
+def test_what_is_written_reads_back_equal(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], delimiter: str
+) -> None:
+    path = tmp_path_factory.mktemp("written") / "rejected.csv"
+    write_rows(path, ["navn", "by", "land"], [["x", *row] for row in rows] + [["y", "", ""]], delimiter=delimiter)
+    table = read_table(path)
+    assert (table.header, table.delimiter) == (["navn", "by", "land"], delimiter)
+    written = [["x", *row] for row in rows] + [["y", "", ""]]
+    assert [cleaned(*row) for row in table.cells.to_numpy().tolist()] == [cleaned(*row) for row in written]
+
+
+def test_thirty_thousand_rows_take_well_under_a_second(tmp_path: Path) -> None:
+    row = ["Æblehaven A/S", "a@b.example", "+45 12 34 56 78", "0800", "-12,50", "=1+1", 3, "email", "x", "email_form"]
+    begun = time.perf_counter()
+    write_rows(tmp_path / "rejected.csv", list("abcdefghij"), [row] * 30_000)
+    assert time.perf_counter() - begun < 1
+    assert (tmp_path / "rejected.csv").read_text(encoding="utf-8-sig").count("\n") == 30_001
+
+
+def test_bytes_are_written_whole_and_for_their_owner_only(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "template.xlsx", b"PK\r\n")
+    assert (tmp_path / "template.xlsx").read_bytes() == b"PK\r\n"
+    assert (tmp_path / "template.xlsx").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_file_is_replaced_whole_or_stays_as_it_was(tmp_path: Path) -> None:
