@@ -19,26 +19,46 @@ from billy_pipelines.billy.errors import (
     Unavailable,
     UnexpectedAnswer,
 )
-from billy_pipelines.billy.models import Contact, ContactPerson, Organization, Record
+from billy_pipelines.billy.invoice_models import Invoice, InvoiceLine
+from billy_pipelines.billy.models import (
+    Account,
+    Contact,
+    ContactPerson,
+    Organization,
+    Product,
+    ProductPrice,
+    Record,
+    SalesTaxRule,
+    SalesTaxRuleset,
+    TaxRate,
+)
 from billy_pipelines.billy.rate_limit import Budget, Granted, RateLimiter
 
 __all__ = [
+    "Account",
     "BillyClient",
     "BillyError",
     "Budget",
     "Contact",
     "ContactPerson",
     "Granted",
+    "Invoice",
+    "InvoiceLine",
     "Limiter",
     "ListingUnstable",
     "NotFound",
     "NotSent",
     "Organization",
     "OutcomeUnknown",
+    "Product",
+    "ProductPrice",
     "RateLimited",
     "RateLimiter",
     "Record",
     "Refused",
+    "SalesTaxRule",
+    "SalesTaxRuleset",
+    "TaxRate",
     "TokenRefused",
     "Unavailable",
     "UnexpectedAnswer",

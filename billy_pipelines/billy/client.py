@@ -120,6 +120,18 @@ class BillyClient:
             raise OutcomeUnknown(f"Billy answered success but named no changed {singular}")
         return answer
 
+    async def delete(self, resource: str, record_id: str, *, permitted: bool = False) -> frozenset[str]:
+        """Delete one record; returns the ids of this resource that Billy says it deleted.
+
+        An empty set proves nothing: deleting a missing record succeeds too (documented), so the caller reads back.
+        Raises as `create`; `Refused` where Billy keeps the record (it is in use, an approved invoice).
+        """
+        answer = await self._write(Verb.OVERWRITE, "DELETE", _path(resource, record_id), None, permitted)
+        meta = answer.get("meta")
+        deleted = meta.get("deletedRecords") if isinstance(meta, dict) else None
+        ids = deleted.get(resource) if isinstance(deleted, dict) else None
+        return frozenset(str(each) for each in ids) if isinstance(ids, list) else frozenset()
+
     async def _page(self, resource: str, query: Query) -> Page:
         body = await self._read(f"/{resource}", query)
         records = body.get(resource)
@@ -143,7 +155,7 @@ class BillyClient:
             return answer.body
         raise _no(answer)
 
-    async def _write(self, verb: Verb, method: str, path: str, body: Json, permitted: bool) -> Json:
+    async def _write(self, verb: Verb, method: str, path: str, body: Json | None, permitted: bool) -> Json:
         attempts = _Attempts(self, verb, method, path, body=body, permitted=permitted)
         try:
             answer = await with_retries(attempts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -54,6 +55,11 @@ class Contact(Record):
     isCustomer: bool | None = None  # noqa: N815
     isSupplier: bool | None = None  # noqa: N815
     isArchived: bool | None = None  # noqa: N815
+    localeId: str | None = None  # noqa: N815
+    paymentTermsMode: str | None = None  # noqa: N815
+    paymentTermsDays: int | None = None  # noqa: N815
+    defaultExpenseAccountId: str | None = None  # noqa: N815
+    defaultExpenseProductDescription: str | None = None  # noqa: N815
     contactPersons: list[ContactPerson] | None = None  # noqa: N815
 
     @property
@@ -66,11 +72,76 @@ class Contact(Record):
         return self.model_copy(update={"contactPersons": persons})
 
 
+class ProductPrice(Record):
+    """What a product costs on invoices in one currency; its other keys say nothing and are dropped."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    productId: str | None = None  # noqa: N815
+    currencyId: str | None = None  # noqa: N815
+    unitPrice: float | None = None  # noqa: N815
+
+
+class Product(Record):
+    """A product. `prices` is None when the answer did not include them; the product itself has no price key."""
+
+    name: str | None = None
+    description: str | None = None
+    productNo: str | None = None  # noqa: N815
+    suppliersProductNo: str | None = None  # noqa: N815
+    accountId: str | None = None  # noqa: N815
+    salesTaxRulesetId: str | None = None  # noqa: N815
+    isArchived: bool | None = None  # noqa: N815
+    prices: list[ProductPrice] | None = None
+
+    def with_prices(self, prices: Iterable[ProductPrice]) -> Self:
+        """The same product with its prices filled in; in the order of currencies, so that equal ones look equal."""
+        own = (price.model_copy(update={"productId": self.id}) for price in prices)
+        return self.model_copy(update={"prices": sorted(own, key=lambda price: (price.currencyId or "", price.id))})
+
+
+class Account(Record):
+    """An account of the chart. `natureId`: asset, liability, equity, revenue or expense."""
+
+    name: str | None = None
+    accountNo: str | None = None  # noqa: N815
+    natureId: str | None = None  # noqa: N815
+    isArchived: bool | None = None  # noqa: N815
+
+
+class TaxRate(Record):
+    """A rate of VAT; that `rate` is 0.25 for 25 % is unverified."""
+
+    name: str | None = None
+    rate: float | None = None
+
+
+class SalesTaxRule(Record):
+    """One line of a VAT ruleset: for customers such as this the rate is that."""
+
+    rulesetId: str | None = None  # noqa: N815
+    countryId: str | None = None  # noqa: N815
+    stateId: str | None = None  # noqa: N815
+    contactType: str | None = None  # noqa: N815
+    taxRateId: str | None = None  # noqa: N815
+
+
+class SalesTaxRuleset(Record):
+    """How VAT on sales is chosen. `rules` is None when the answer did not include them."""
+
+    name: str | None = None
+    abbreviation: str | None = None
+    fallbackTaxRateId: str | None = None  # noqa: N815
+    rules: list[SalesTaxRule] | None = None
+
+
 class Organization(Record):
     """The company a token belongs to."""
 
     name: str | None = None
     registrationNo: str | None = None  # noqa: N815
+    baseCurrencyId: str | None = None  # noqa: N815
+    defaultSalesTaxRulesetId: str | None = None  # noqa: N815
 
 
 class Paging(BaseModel):

@@ -1,6 +1,6 @@
 """The one place that sends a request again, and the table of when.
 
-| what happened                         | reads (GET)    | PUT                        | creates (POST)             |
+| what happened                         | reads (GET)    | PUT, DELETE by id          | creates (POST)             |
 |---------------------------------------|----------------|----------------------------|----------------------------|
 | no connection (refused, DNS)          | again          | again                      | again                      |
 | 429                                   | wait, again    | wait, again                | wait, again                |
@@ -10,8 +10,9 @@
 | any other answer                      | final          | final                      | final                      |
 
 Reasons: repeating a POST makes a second record (billy-api.md section 5, observed); repeating a PUT of plain keys is
-harmless; that a 429 saved nothing is unverified but agreed ("before any work"). Capped twice: attempts and total time,
-counted from the first failure, and apart for 429s: those are answers of a Billy that is alive and asks for patience.
+harmless, a DELETE is idempotent (documented); that a 429 saved nothing is unverified but agreed ("before any work").
+Capped twice: attempts and total time, counted from the first failure, and apart for 429s: those are answers of a Billy
+that is alive and asks for patience.
 "Final" is not the whole truth of a PUT that was repeated: after an unclear attempt, the clear no of a later one does
 not tell what the first one did, so its outcome is unknown too (`client`).
 """

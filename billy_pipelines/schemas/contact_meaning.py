@@ -6,10 +6,9 @@ Billy keeps customers and suppliers as one resource, `contacts`, told apart by t
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from billy_pipelines.billy.client import BillyClient
-from billy_pipelines.billy.errors import UnexpectedAnswer
 from billy_pipelines.billy.models import Contact, ContactPerson
 from billy_pipelines.schemas.cleaning import (
     clean_vat,
@@ -19,6 +18,8 @@ from billy_pipelines.schemas.cleaning import (
     vat_key,
 )
 from billy_pipelines.schemas.codes import Problem, sentence
+from billy_pipelines.schemas.kinds import OTHER_EMAILS
+from billy_pipelines.schemas.payment_terms import Terms, parse_terms
 from billy_pipelines.schemas.resource import Change, KeyKind, MatchKey, Row
 
 WIRE_KEYS = {
@@ -31,11 +32,29 @@ WIRE_KEYS = {
     "vatNo": "registrationNo",
     "contactNo": "contactNo",
     "ean": "ean",
+    "type": "type",
+    "language": "localeId",
+    "isArchived": "isArchived",
+    "isCustomer": "isCustomer",
+    "isSupplier": "isSupplier",
+    "expenseAccountId": "defaultExpenseAccountId",
+    "expenseDescription": "defaultExpenseProductDescription",
 }
-"""Field of a row -> key of a contact. `email` is not among them: it belongs to a contact person."""
+"""Field of a row -> key of a contact. E-mails are not among them, they belong to contact persons; nor are payment
+terms, which are two keys."""
+FLAGS = frozenset({"isArchived", "isCustomer", "isSupplier"})
+TERMS = "paymentTerms"
+TERMS_KEYS = ("paymentTermsMode", "paymentTermsDays")
+WRITABLE = (*WIRE_KEYS.values(), *TERMS_KEYS, "contactPersons")
+
+PRIMARY_PERSON = {"email": "email", "contactPerson": "name"}
+"""Field of a row -> key of the contact's primary person."""
+PERSONS = "contactPersons"
+"""Field: the whole list of persons, from a JSON file."""
+FURTHER_EMAILS = "furtherEmails"
+"""What a change that adds contact persons is called in plan and journal."""
 
 COMPARE = {"phone": comparable_phone, "zipcode": comparable_postcode, "vatNo": clean_vat}
-INCLUDE_PERSONS = "contact.contactPersons:embed"
 CUSTOMER_FLAG = "isCustomer"
 
 
@@ -44,9 +63,30 @@ def _same(field: str, left: Any, right: Any) -> bool:
     return compare(left) == compare(right)
 
 
+def wire(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a row, or their new values, as keys of a contact's body; None clears."""
+    body: dict[str, Any] = {}
+    for name, value in fields.items():
+        if name == TERMS:
+            terms = parse_terms(value) if value else None
+            body |= dict(zip(TERMS_KEYS, (terms.mode, terms.days) if terms else (None, None), strict=True))
+        elif name in WIRE_KEYS:
+            body[WIRE_KEYS[name]] = value if name not in FLAGS or value is None else str(value).lower() == "true"
+    return body
+
+
+def _present(record: Contact, field: str) -> Any:
+    """What a contact has in a field, spelled as rows spell it."""
+    if field == TERMS:
+        mode, days = (getattr(record, key) for key in TERMS_KEYS)
+        return Terms(mode, days or 0).text if mode else None
+    value = getattr(record, WIRE_KEYS[field])
+    return str(bool(value)).lower() if field in FLAGS else value
+
+
 def _same_in(row: Row, field: str, record: Contact) -> bool:
     """As `_same`; and a foreign number that Billy has behind its country's prefix keeps it (rule B6)."""
-    present = getattr(record, WIRE_KEYS[field])
+    present = _present(record, field)
     if field == "vatNo" and row[field] and present:
         with_prefix = vat_key(row[field], row.get("country") or record.countryId)
         if with_prefix == clean_vat(present):
@@ -97,12 +137,12 @@ def contradictions(row: Row, record: Contact) -> list[str]:
     return found
 
 
-def _primaries(record: Contact) -> list[ContactPerson]:
+def primaries_of(record: Contact) -> list[ContactPerson]:
     return [person for person in record.contactPersons or [] if person.isPrimary]
 
 
 def _present_email(row: Row, record: Contact) -> str | None:
-    primaries = _primaries(record)
+    primaries = primaries_of(record)
     if len(primaries) == 1:
         return primaries[0].email
     wanted = comparable(row.get("email"))
@@ -113,35 +153,81 @@ def _present_email(row: Row, record: Contact) -> str | None:
 def differences(row: Row, record: Contact) -> list[Change]:
     """Fields of the row that mean something else than what Billy has; None in the row clears."""
     changes = []
-    for field, key in WIRE_KEYS.items():
+    for field in (*WIRE_KEYS, TERMS):
         if field in row and not _same_in(row, field, record):
-            changes.append(Change(field, getattr(record, key), row[field]))
+            changes.append(Change(field, _present(record, field), row[field]))
     if "email" in row and not _same("email", row["email"], _present_email(row, record)):
         changes.append(Change("email", _present_email(row, record), row["email"]))
+    if "contactPerson" in row:
+        primaries = primaries_of(record)
+        present = primaries[0].name if len(primaries) == 1 else None
+        if not _same("contactPerson", row["contactPerson"], present):
+            changes.append(Change("contactPerson", present, row["contactPerson"]))
+    if PERSONS in row and _persons_key(row[PERSONS]) != _persons_key(
+        [person.image() for person in record.contactPersons or []]
+    ):
+        changes.append(Change(PERSONS, _listed(record), row[PERSONS]))
+    known = {comparable(email) for email in record.emails}
+    if missing := [email for email in further_emails(row) if comparable(email) not in known]:
+        changes.append(Change(FURTHER_EMAILS, None, ";".join(missing)))
     return changes
 
 
-def update_obstacle(row: Row, record: Contact) -> Problem | None:
+def _persons_key(persons: Iterable[Mapping[str, Any]]) -> list[tuple[str, str, bool]]:
+    return sorted((comparable(p.get("name")), comparable(p.get("email")), bool(p.get("isPrimary"))) for p in persons)
+
+
+def _listed(record: Contact) -> list[dict[str, Any]]:
+    return [{"name": p.name, "email": p.email, "isPrimary": bool(p.isPrimary)} for p in record.contactPersons or []]
+
+
+def further_emails(row: Row) -> list[str]:
+    """Addresses beside the primary person's: each becomes a person of its own, none is ever removed (rule B3)."""
+    found = [*str(row.get(OTHER_EMAILS) or "").split(";"), str(row.get("invoiceEmail") or "")]
+    primary = comparable(row.get("email"))
+    unique = {comparable(email): email for email in found if email and comparable(email) != primary}
+    return list(unique.values())
+
+
+def update_obstacle(row: Row, record: Contact, language: str) -> Problem | None:
     """An e-mail changes the primary person, so there must be exactly one; a contact without persons gets one (B3)."""
-    persons, primaries = record.contactPersons or [], _primaries(record)
-    changes_email = any(change.field == "email" for change in differences(row, record))
-    if not changes_email or not persons or len(primaries) == 1:
+    persons, primaries = record.contactPersons or [], primaries_of(record)
+    changed = [change.field for change in differences(row, record) if change.field in PRIMARY_PERSON]
+    if not changed or not persons or len(primaries) == 1:
         return None
-    text = sentence("primary_person_unclear", ids=record.id, count=len(primaries) or "no")
-    return Problem("primary_person_unclear", "email", str(row.get("email") or ""), text)
+    text = sentence("primary_person_unclear", language, ids=record.id, count=len(primaries))
+    return Problem("primary_person_unclear", changed[0], str(row.get(changed[0]) or ""), text)
 
 
 def create_body(row: Row) -> dict[str, Any]:
-    """The body for a new customer; the defaults country DK and type company hold for creates only (rule B1).
+    """The body for a new contact, a customer unless the row says otherwise; the defaults country DK and type company
+    hold for creates only (rule B1).
 
     `organizationId` is left out: it is needed with user-bound logins only, and reported as refused by some (section 1).
     Both flags are set, as billy-api.md section 7 asks.
     """
-    body: dict[str, Any] = {"type": "company", "countryId": "DK", "isCustomer": True, "isSupplier": False}
-    body |= {key: row[field] for field, key in WIRE_KEYS.items() if row.get(field)}
-    if row.get("email"):
-        body["contactPersons"] = [{"name": row["name"], "email": row["email"], "isPrimary": True}]
+    is_supplier = row.get("isSupplier") == "true"
+    body: dict[str, Any] = {
+        "type": "company",
+        "countryId": "DK",
+        "isCustomer": not is_supplier,
+        "isSupplier": is_supplier,
+        **wire({name: value for name, value in row.items() if value}),
+    }
+    persons = [_person(row, email) for email in further_emails(row)]
+    persons += [dict(person) for person in row.get(PERSONS) or []]
+    if row.get("email") or row.get("contactPerson"):
+        primary = {"name": row.get("contactPerson") or row["name"], "isPrimary": True}
+        persons.insert(0, primary | ({"email": row["email"]} if row.get("email") else {}))
+    elif persons and not any(person.get("isPrimary") for person in persons):
+        persons[0]["isPrimary"] = True
+    if persons:
+        body["contactPersons"] = persons
     return body
+
+
+def _person(row: Row, email: str) -> dict[str, Any]:
+    return {"name": row["name"], "email": email, "isPrimary": False}
 
 
 def row_as_contact(row: Row, made_up_id: str) -> Contact:
@@ -151,96 +237,6 @@ def row_as_contact(row: Row, made_up_id: str) -> Contact:
     return Contact.model_validate({"id": made_up_id, **body, "contactPersons": persons})
 
 
-def created_contact(answer: dict[str, Any]) -> Contact:
-    """The new contact, with its persons, out of the plural arrays of a write's answer (documented)."""
-    contact = Contact.model_validate(answer["contacts"][0])
-    persons = answer.get("contactPersons")
-    if isinstance(persons, list):
-        models = [ContactPerson.model_validate(person) for person in persons if isinstance(person, dict)]
-        return contact.with_persons([person for person in models if person.contactId in (contact.id, None)])
-    return contact
-
-
-async def read_all_contacts(client: BillyClient) -> list[Contact]:
-    """Every contact, with persons, active and archived.
-
-    Whether a list without `isArchived` holds archived records is unknown, and unknown parameters are ignored
-    (observed): so archived ones are asked for when none came, and the answer is checked before it is believed.
-    """
-    query: dict[str, str | int] = {"include": INCLUDE_PERSONS}
-    contacts = _with_side_loaded(*await client.list("contacts", query))
-    if not any(contact.isArchived for contact in contacts.values()):
-        archived_query: dict[str, str | int] = {**query, "isArchived": "true"}
-        page = await client.first_page("contacts", archived_query)
-        if page and all(record.get("isArchived") for record in page):
-            contacts |= _with_side_loaded(*await client.list("contacts", archived_query))
-    return list(contacts.values())
-
-
-def _with_side_loaded(records: dict[str, dict[str, Any]], roots: list[dict[str, Any]]) -> dict[str, Contact]:
-    persons: dict[str, dict[str, ContactPerson]] = {}
-    for root in roots:
-        side_loaded = root.get("contactPersons")
-        for raw in side_loaded if isinstance(side_loaded, list) else []:
-            person = ContactPerson.model_validate(raw)
-            persons.setdefault(person.contactId or "", {})[person.id] = person
-    contacts = {record_id: Contact.model_validate(raw) for record_id, raw in records.items()}
-    for record_id, contact in contacts.items():
-        if contact.contactPersons is None and persons:
-            contacts[record_id] = contact.with_persons(list(persons.get(record_id, {}).values()))
-    return contacts
-
-
-async def read_one_contact(client: BillyClient, record_id: str) -> Contact:
-    """One contact with all its persons; they are asked for by themselves when `include` did not bring them."""
-    answer = await client.get("contacts", record_id, singular="contact", query={"include": INCLUDE_PERSONS})
-    contact = Contact.model_validate(answer["contact"])
-    if contact.id != record_id:
-        raise UnexpectedAnswer(f"Billy was asked for contact {record_id} and answered with {contact.id}.")
-    if contact.contactPersons is not None:
-        return contact
-    persons, _ = await client.list("contactPersons", {"contactId": record_id})
-    models = [ContactPerson.model_validate(person) for person in persons.values()]
-    return contact.with_persons([person for person in models if person.contactId == record_id])
-
-
-async def write_contact_update(client: BillyClient, record: Contact, changes: list[Change], permitted: bool) -> Contact:
-    """Carry out changes: the contact's own keys in one PUT, the e-mail on the primary person (never the whole list,
-    which would delete the other persons: documented). Returns the record as the answers leave it."""
-    keys = {WIRE_KEYS.get(change.field, change.field): change.new for change in changes if change.field != "email"}
-    if keys:
-        record = _merged(record, await client.update("contacts", "contact", record.id, keys, permitted=permitted), keys)
-        permitted = False
-    for change in changes:
-        if change.field == "email":
-            record = _merged(record, await _write_email(client, record, change.new, permitted), {})
-    return record
-
-
-async def _write_email(client: BillyClient, record: Contact, email: str | None, permitted: bool) -> dict[str, Any]:
-    primaries = _primaries(record)
-    if primaries:
-        keys: dict[str, Any] = {"email": email}
-        if not email and not primaries[0].name:
-            keys["name"] = record.name  # a person needs one of the two (observed)
-        return await client.update("contactPersons", "contactPerson", primaries[0].id, keys, permitted=permitted)
-    person = {"contactId": record.id, "name": record.name, "email": email, "isPrimary": True}
-    return await client.create("contactPersons", "contactPerson", person, permitted=permitted)
-
-
-def _merged(record: Contact, answer: dict[str, Any], sent: dict[str, Any]) -> Contact:
-    """The record after a write: what we sent, then what Billy says of it; that answers are complete is unverified."""
-    contact = dict(sent)
-    for raw in answer.get("contacts") or []:
-        if isinstance(raw, dict) and raw.get("id") == record.id:
-            contact |= {key: value for key, value in raw.items() if key != "contactPersons"}
-    persons = {person.id: person.image() for person in record.contactPersons or []}
-    for raw in answer.get("contactPersons") or []:
-        if isinstance(raw, dict) and raw.get("id") and raw.get("contactId") in (record.id, None):
-            persons[raw["id"]] = persons.get(raw["id"], {}) | raw
-    return Contact.model_validate({**record.image(), **contact, "contactPersons": list(persons.values())})
-
-
 def lacks_customer_role(record: Contact) -> bool:
     """Whether this is a supplier who is no customer yet (rule B7)."""
     return record.isCustomer is False
@@ -248,4 +244,5 @@ def lacks_customer_role(record: Contact) -> bool:
 
 def is_complete(row: Row, record: Contact) -> bool:
     """Whether a listed record tells all that this row is compared with."""
-    return record.contactPersons is not None or "email" not in row
+    needs_persons = not {*PRIMARY_PERSON, OTHER_EMAILS, "invoiceEmail", PERSONS}.isdisjoint(row)
+    return record.contactPersons is not None or not needs_persons

@@ -5,32 +5,23 @@ Adding a resource is one module beside `customers.py` and one line in `registry.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
-
-import pandas as pd
+from zoneinfo import ZoneInfo
 
 from billy_pipelines.billy.client import BillyClient
 from billy_pipelines.billy.models import Record
 from billy_pipelines.schemas.codes import Problem
+from billy_pipelines.schemas.row_schema import Column, RowSchema
+from billy_pipelines.settings import Organization
 
 R = TypeVar("R", bound=Record)
+COPENHAGEN = ZoneInfo("Europe/Copenhagen")
 Row = Mapping[str, Any]
 """A valid row: field name to cleaned value. An absent field says nothing, None says: clear it."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a resource's files."""
-
-    name: str
-    description: str
-    aliases: tuple[str, ...] = ()
-    required: bool = False
-    may_clear: bool = True
-    examples: tuple[str, str] = ("", "")
 
 
 class KeyKind(StrEnum):
@@ -42,6 +33,8 @@ class KeyKind(StrEnum):
     """Names one record only as long as a single live one has it (a CVR number: rule B6)."""
     WEAK = "weak"
     """Fits only if nothing else contradicts (a name: rule B5)."""
+    CONTENT = "content"
+    """Tells whether a create in doubt was made (contact and date of an invoice); never used to find a row's record."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +59,31 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Validated:
-    """A table after validation. `rows` has one entry per table row: the cleaned fields, or None when rejected."""
+class PlanTerms:
+    """What a row's meaning depends on beside row and books: the operation, and what the job's owner has allowed."""
 
-    rows: list[dict[str, Any] | None]
-    problems: dict[int, list[Problem]]
-    """By position in the table; warnings among them do not reject."""
+    organization: Organization
+    operation: str = "import"
+    language: str = "en"
+    contact_by_name: bool = False
+    """An invoice's contact may be found by its name alone (rule B5)."""
+    own_numbers: bool = False
+    """Own invoice numbers above the counter, or with a hole (rule B11)."""
+    today: date = field(default_factory=lambda: datetime.now(COPENHAGEN).date())
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A row whose references were looked up: the ids stand in it under their wire keys. Errors reject the row."""
+
+    row: dict[str, Any]
+    problems: tuple[Problem, ...] = ()
+    for_creates: tuple[Problem, ...] = ()
+    """Errors that reject the row only if it makes a new record (a default that these books leave open: rule B1)."""
+
+
+async def _no_references(_client: BillyClient, _terms: PlanTerms, _fields: frozenset[str]) -> None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -82,17 +94,14 @@ class Resource(Generic[R]):
     `write_update`, which use the client they are given.
     """
 
-    name: str
-    singular: str
+    schema: RowSchema
+    """What a valid row of its files is."""
     endpoint: str
     endpoint_singular: str
     family: str
     """Resources of one family share the writer lock, because they write the same records."""
     operations: tuple[str, ...]
-    columns: tuple[Column, ...]
     match_keys: tuple[MatchKey[R], ...]
-    validate: Callable[[pd.DataFrame, str], Validated]
-    """Table of text by field name, and `blank_means`."""
     read_all: Callable[[BillyClient], Any]
     """-> awaitable of list[R]: every present record, archived ones too, with what matching needs."""
     read_one: Callable[[BillyClient, str], Any]
@@ -104,12 +113,8 @@ class Resource(Generic[R]):
     """Fields of the row, cleaned, that differ from the record; equal in meaning is no difference."""
     is_complete: Callable[[Row, R], bool]
     """Whether a listed record holds all the row is compared with; if not, it is read by itself."""
-    lacks_role: Callable[[R], bool]
-    """Whether the record is there but not as this kind (a supplier who is no customer yet: rule B7)."""
-    role_change: Change
-    """What an update adds to give it that role."""
-    update_obstacle: Callable[[Row, R], Problem | None]
-    """Why an update of this record by this row cannot be made."""
+    update_obstacle: Callable[[Row, R, str], Problem | None]
+    """Why an update of this record by this row cannot be made, in a language (`en`, `da`)."""
     create_body: Callable[[Row], dict[str, Any]]
     """The body of a create, with the defaults that hold for creates only (rule B1)."""
     as_record: Callable[[Row, str], R]
@@ -120,7 +125,42 @@ class Resource(Generic[R]):
     """-> awaitable of R: carry out changes on the record as read, with a permit in hand or not; returns it after."""
     label: Callable[[Row], str]
     """What a person calls this row: its natural key in plan and results."""
+    lacks_role: Callable[[R], bool] = lambda _record: False
+    """Whether the record is there but not as this kind (a supplier who is no customer yet: rule B7)."""
+    role_change: Change | None = None
+    """What an update adds to give it that role."""
+    load_references: Callable[[BillyClient, PlanTerms, frozenset[str]], Awaitable[Any]] = _no_references
+    """What rows refer to and deletes depend on, read once before planning (accounts, VAT rulesets, what is in use); the
+    fields are those that some row says something about, so that nothing is read for nobody."""
+    resolve: Callable[[Row, Any, PlanTerms], Resolved] = lambda row, _references, _terms: Resolved(dict(row))
+    """The row with its references resolved against what `load_references` brought."""
+    archive: Change | None = Change("isArchived", False, True)
+    """What archives a record; None where Billy has no such thing (invoices)."""
+    in_use: Callable[[R, Any], bool] = lambda _record, _references: False
+    """Whether a record cannot be deleted because others refer to it."""
+    created_problem: Callable[[Row, R, Any], Problem | None] = lambda _row, _record, _references: None
+    """What is wrong with a record as Billy made it (totals that differ: rule B10); it stays, and the row has failed."""
+    writable: tuple[str, ...] = ()
+    """Wire keys of a record that people write; the rest changes by itself."""
+    delete_obstacle: Callable[[R, Any, str], Problem | None] = lambda _record, _references, _language: None
+    """Why a record must not be deleted at all, in a language (an approved invoice)."""
 
-    def column(self, name: str) -> Column:
-        """The column of that name."""
-        return next(column for column in self.columns if column.name == name)
+    def moved(self, before: Mapping[str, Any], record: R) -> list[str]:
+        """Writable fields in which a record is no more what its image says."""
+        now = record.image()
+        return [key for key in self.writable if key in before and before[key] != now.get(key)]
+
+    @property
+    def name(self) -> str:
+        """`customers`, as in folders, commands and tables."""
+        return self.schema.name
+
+    @property
+    def singular(self) -> str:
+        """`customer`, as in sentences."""
+        return self.schema.singular
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of its files."""
+        return self.schema.columns

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stdnum.dk import cvr
 
+from billy_pipelines.schemas import cleaning
 from billy_pipelines.schemas.cleaning import (
     PLACEHOLDER_CVR,
     USUAL_NAMES,
@@ -266,3 +267,38 @@ def test_names_in_daily_use_are_known_in_any_case(name: str) -> None:
 @pytest.mark.parametrize("text", ["", "QQ", "D", "Atlantis", "12", "Danmarkk"])
 def test_what_is_no_country_has_no_code(text: str) -> None:
     assert country_code(text) is None
+
+
+# -- whole columns say what single cells say ---------------------------------------------------------------------------
+
+_TEXT = st.text(max_size=8) | st.text(alphabet="aÅåßẞ İıΣςµ\u00a0\u200bo\u0308'=+-1\t\n\x1c\x85 A", max_size=8)
+
+
+@given(st.lists(_TEXT, min_size=1, max_size=8))
+def test_a_column_is_compared_as_its_cells_are(cells: list[str]) -> None:
+    column = pd.Series(cells, dtype="str")
+    assert list(cleaning.comparable_column(column)) == [cleaning.comparable(cell) for cell in cells]
+
+
+@given(st.lists(_TEXT, min_size=1, max_size=8))
+def test_a_cell_is_cleaned_the_same_whatever_stands_beside_it(cells: list[str]) -> None:
+    together = list(cleaning.clean_text(pd.Series(cells, dtype="str")))
+    assert together == [cleaning.clean_text(pd.Series([cell], dtype="str"))[0] for cell in cells]
+    assert all(cell == cell.strip() for cell in together)
+
+
+@given(st.lists(st.from_regex(r"[0-9]{8}", fullmatch=True), max_size=20))
+def test_a_column_of_cvr_numbers_is_judged_as_the_library_judges_each(numbers: list[str]) -> None:
+    numbers = [*numbers, "99000007", "12345678", "00000000", "10000009"]
+    column = pd.Series(numbers, dtype="str")
+    assert list(cleaning.are_cvr(column)) == [cleaning.is_cvr(number) for number in numbers]
+
+
+@given(
+    st.lists(
+        st.sampled_from(["DK 99 00 00 07", "99000007", "SE556012345601", "cvr-nr. 99.00.00.07", "", "x"]), min_size=1
+    )
+)
+def test_a_column_of_vat_numbers_is_cleaned_as_its_cells_are(cells: list[str]) -> None:
+    column = pd.Series(cells, dtype="str")
+    assert list(cleaning.clean_vat_column(column)) == [cleaning.clean_vat(cell) for cell in cells]
