@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -41,6 +42,12 @@ class Organization(BaseModel):
     requests_per_second: float | None = Field(default=None, gt=0, le=1000)
     billy_organization_id: str | None = None
     """Pins Billy's id of the company (rule B2); otherwise it is recorded at first use."""
+    vat: dict[str, str] = Field(default_factory=dict)
+    """`vat25`, `vat0`, `abroad` -> Billy's VAT ruleset by id or name (rule B13)."""
+    books_start: date | None = None
+    """First day of the books in Billy: invoices before it must not be approved (rule B12)."""
+    locked_until: date | None = None
+    """Last day of the periods that are closed: no invoice is dated there (rule B12)."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Job options this organization's jobs start from."""
     policy: dict[str, Any] = Field(default_factory=dict)
@@ -60,6 +67,9 @@ class Settings:
     api_url: str = DEFAULT_API_URL
     database_url: str | None = field(default=None, repr=False)
     requests_per_second: float = 5.0
+    max_file_mb: int = 200
+    """Millions of bytes an upload may have, as it is and unpacked."""
+    max_rows: int = 1_000_000
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -87,6 +97,8 @@ class Settings:
             api_url=checked_api_url(environ.get("BILLY_API_URL") or DEFAULT_API_URL),
             database_url=environ.get("BILLY_DATABASE_URL") or None,
             requests_per_second=rate,
+            max_file_mb=_whole(environ, "BILLY_MAX_FILE_MB", 200, most=2_000),
+            max_rows=_whole(environ, "BILLY_MAX_ROWS", 1_000_000, most=10_000_000),
             environ=dict(environ),
         )
 
@@ -97,6 +109,11 @@ class Settings:
     @property
     def jobs_dir(self) -> Path:
         return self.data_dir / "jobs"
+
+    @property
+    def mappings_dir(self) -> Path:
+        """What columns mean, as people have confirmed it, per organization."""
+        return self.data_dir / "mappings"
 
     @property
     def dagster_home(self) -> Path:
@@ -164,6 +181,13 @@ class Settings:
     def rate_ceiling(self, organization: Organization) -> float:
         """Requests a second this organization's token may use at most."""
         return organization.requests_per_second or self.requests_per_second
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int, *, most: int) -> int:
+    text = environ.get(name) or str(default)
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
+        raise SettingsError(f"{name} is {text!r}; it must be a whole number from 1 to {most:,}.")
+    return int(text)
 
 
 def _fault(error: Exception) -> str:

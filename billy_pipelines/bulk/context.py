@@ -13,7 +13,7 @@ from billy_pipelines.bulk.options import JobOptions, parse_options
 from billy_pipelines.database.jobs import JobRow, get_job
 from billy_pipelines.database.journal import Journal
 from billy_pipelines.schemas.registry import RESOURCES
-from billy_pipelines.schemas.resource import Resource
+from billy_pipelines.schemas.resource import PlanTerms, Resource
 from billy_pipelines.settings import Organization, Settings
 
 
@@ -49,6 +49,18 @@ class JobContext:
         return parse_options(self.row.options, f"job {self.job_id}")
 
     @property
+    def terms(self) -> PlanTerms:
+        """What the meaning of a row depends on beside row and books."""
+        options = self.options
+        return PlanTerms(
+            self.organization,
+            self.row.operation,
+            options.language.value,
+            contact_by_name=options.contact_by_name,
+            own_numbers=options.own_numbers,
+        )
+
+    @property
     def journal(self) -> Journal:
         return Journal(self.engine, self.job_id)
 
@@ -72,7 +84,17 @@ def safe_file_name(name: str) -> str:
 
 
 RESERVED_NAMES = frozenset(
-    {"plan.csv", "run.log", "results.csv", "rejected.csv", "failed.csv", "unprocessed.csv", "report.md", "again"}
+    {
+        "plan.csv",
+        "plan.md",
+        "run.log",
+        "results.csv",
+        "rejected.csv",
+        "failed.csv",
+        "unprocessed.csv",
+        "report.md",
+        "again",
+    }
 )
 
 

@@ -10,13 +10,21 @@ from billy_pipelines.bulk.verdicts import FINISHED, RESUMABLE, State, Verdict, t
 from billy_pipelines.database.jobs import JobRow
 from billy_pipelines.settings import Settings
 
-FILES = ("plan.csv", "results.csv", "rejected.csv", "failed.csv", "unprocessed.csv", "report.md")
+FILES = {
+    "plan": "plan.csv",
+    "plan_summary": "plan.md",
+    "results": "results.csv",
+    "rejected": "rejected.csv",
+    "failed": "failed.csv",
+    "unprocessed": "unprocessed.csv",
+    "report": "report.md",
+}
 
 
 def job_document(settings: Settings, row: JobRow, **more: Any) -> dict[str, Any]:
     """One job as a document. `more` is added (for example `repeated`)."""
     folder = job_folder(settings, row.job_id)
-    files = {name.partition(".")[0]: str(folder / name) for name in FILES if (folder / name).exists()}
+    files = {key: str(folder / name) for key, name in FILES.items() if (folder / name).exists()}
     upload = upload_path(settings, row.job_id, row.upload_name)
     document: dict[str, Any] = {
         "job_id": row.job_id,

@@ -12,6 +12,7 @@ from typing import Any
 from billy_pipelines.billy.client import BillyClient, open_client
 from billy_pipelines.billy.errors import BillyError, NotFound, TokenRefused
 from billy_pipelines.billy.rate_limit import RateLimiter
+from billy_pipelines.bulk.applying import hold_to_plan
 from billy_pipelines.bulk.books import check_books
 from billy_pipelines.bulk.context import JobContext
 from billy_pipelines.bulk.group_commit import DatabaseThread, GroupCommit, JournalGone
@@ -23,15 +24,18 @@ from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.settling import settle_creates
 from billy_pipelines.bulk.sync import MOST_ATTEMPTS, Sync, Timing
 from billy_pipelines.bulk.verdicts import (
+    ACTIONS,
     CREATE,
     DECIDED_BY_PLAN,
+    DELETE,
     IN_DOUBT,
     OPEN,
     PLANNED,
-    UPDATE,
     VALID,
+    VERDICT_OF_ACTION,
     Verdict,
 )
+from billy_pipelines.bulk.writes import Writes
 from billy_pipelines.database.jobs import update_job
 from billy_pipelines.database.journal import Item, Outcome
 from billy_pipelines.database.locks import Lease, LeaseLost
@@ -61,6 +65,9 @@ class Execution:
     listed_at: float = 0.0
     planned_here: bool = False
     gate_open: bool = True
+    references: Any = None
+    register_size: int = 0
+    """Records in Billy, as last listed."""
 
     # -- the plan --------------------------------------------------------------------------------------------------
 
@@ -92,8 +99,11 @@ class Execution:
     async def _settle_and_plan(self, client: BillyClient, thread: DatabaseThread) -> None:
         """One fresh, complete listing; rows in doubt are settled against it, then open rows planned against it."""
         journal = self.job.journal
-        doubtful = await thread.run(lambda: journal.items(IN_DOUBT))
+        doubtful = await thread.run(lambda: journal.leaders(IN_DOUBT))
         self.listed_at = time.monotonic()
+        terms = self.job.terms
+        fields = await thread.run(journal.fields)
+        self.references = await self.job.resource.load_references(client, terms, fields)
         records = await self.job.resource.read_all(client)
         # What this job has made is no longer "there already": its other rows were judged against it in the first plan.
         ours = await thread.run(journal.claimed_ids)
@@ -102,14 +112,19 @@ class Execution:
         register = self._register(record for record in records if record.id not in ours)
         self.progress.requests, self.progress.limited = client.requests, client.limited
         statuses = await thread.run(journal.counts)
-        nothing_sent = not any(statuses.get(s) for s in (Verdict.CREATED, Verdict.UPDATED, Verdict.FAILED, *IN_DOUBT))
-        wanted = (*OPEN, *DECIDED_BY_PLAN) if nothing_sent else OPEN
-        items = [item for item in await thread.run(lambda: journal.items(wanted)) if item.item_data is not None]
-        planner = Planner(self.job.resource, self.job.options, register)
+        nothing_sent = not any(statuses.get(s) for s in (*VERDICT_OF_ACTION.values(), Verdict.FAILED, *IN_DOUBT))
+        applied = self.job.row.applied_at is not None
+        wanted = (*OPEN, *DECIDED_BY_PLAN) if nothing_sent and not applied else OPEN
+        items = [item for item in await thread.run(lambda: journal.leaders(wanted)) if item.item_data is not None]
+        planner = Planner(self.job.resource, self.job.options, register, terms, self.references)
         for item in items:
-            row = item.item_data or {}
-            planner.add(item, await self._seen_whole(client, row, planner.match(row)))
+            resolved = planner.resolve(item)
+            match = await self._seen_whole(client, resolved.row, planner.match(resolved.row))
+            planner.add(item, resolved, match)
         plan = planner.plan
+        if applied:
+            hold_to_plan(self.job.resource, items, plan, terms.language)
+        self.register_size = register.size
         await thread.run(lambda: journal.plan(plan.items))
         self.records = plan.records
         await self._summarize(thread)
@@ -141,8 +156,9 @@ class Execution:
         self.progress.statuses.clear()
         self.progress.statuses.update(statuses)
         self.progress.total = max(self.progress.total, sum(statuses.values()))
-        actions = [item.action for item in await thread.run(lambda: journal.items([PLANNED]))]
-        planned = {"create": actions.count(CREATE), "update": actions.count(UPDATE), "archive": 0, "delete": 0}
+        self.progress.followers = await thread.run(journal.followers)
+        actions = [item.action for item in await thread.run(lambda: journal.leaders([PLANNED]))]
+        planned = {action: actions.count(action) for action in ACTIONS}
         self.progress.to_send = len(actions)
         options = self.job.options
         rejected = statuses.get(Verdict.REJECTED, 0)
@@ -170,14 +186,19 @@ class Execution:
             elif found.suspects:
                 ids = ", ".join(record.id for record in found.suspects)
                 key = f"{self.job.resource.label(item.item_data or {})!r} (id {ids})"
-                text = sentence("outcome_unknown", message="a similar record has appeared since", key=key)
+                text = sentence(
+                    "outcome_unknown",
+                    self.job.options.language,
+                    message="a similar record has appeared since",
+                    key=key,
+                )
                 outcomes.append(Outcome(item.item_index, Verdict.FAILED, error_code="outcome_unknown", error=text))
             elif item.attempts >= MOST_ATTEMPTS:
                 text = f"Billy gave no clear answer {item.attempts} times and does not have it. Try `billy retry`."
                 outcomes.append(Outcome(item.item_index, Verdict.FAILED, error_code="no_clear_answer", error=text))
             else:
                 outcomes.append(Outcome(item.item_index, VALID))
-        outcomes += [await self._settle_update(client, item) for item in doubtful if item.action != CREATE]
+        outcomes += [await self._settle_change(client, item) for item in doubtful if item.action != CREATE]
         await thread.run(lambda: journal.write(outcomes))
 
     async def _register_for(
@@ -194,16 +215,23 @@ class Execution:
                     whole[record.id] = await resource.read_one(client, record.id)
         return Register(resource, [whole.get(record.id, record) for record in records]) if whole else register
 
-    async def _settle_update(self, client: BillyClient, item: Item) -> Outcome:
-        """An update in doubt is read back: done when nothing of it is missing, planned anew otherwise."""
+    async def _settle_change(self, client: BillyClient, item: Item) -> Outcome:
+        """A change in doubt is read back: done when nothing of it is missing, planned anew otherwise."""
+        done = VERDICT_OF_ACTION[item.action or ""]
         try:
             record = await self.job.resource.read_one(client, item.billy_id or "")
         except NotFound:
-            text = sentence("gone_since_plan")
+            if item.action == DELETE:
+                return Outcome(item.item_index, done)
+            text = sentence("gone_since_plan", self.job.options.language)
             return Outcome(item.item_index, Verdict.FAILED, error_code="gone_since_plan", error=text)
-        remaining = {change.field for change in self.job.resource.differences(item.item_data or {}, record)}
-        if remaining.isdisjoint(item.changes or {}):
-            return Outcome(item.item_index, Verdict.UPDATED, billy_id=record.id, after_image=record.image())
+        if item.action == DELETE:
+            return Outcome(item.item_index, VALID)
+        remaining, moved = Writes(self.job.resource, self.job.options, client, self.references).compare_with_plan(
+            item, record
+        )
+        if not remaining and not moved:
+            return Outcome(item.item_index, done, billy_id=record.id, after_image=record.image())
         return Outcome(item.item_index, VALID)
 
     # -- the sync --------------------------------------------------------------------------------------------------
@@ -237,9 +265,10 @@ class Execution:
         go.set()
         async with GroupCommit(journal, thread) as commit:
             while True:
-                items = await thread.run(lambda: journal.items([PLANNED]))
+                items = await thread.run(lambda: journal.leaders([PLANNED]))
                 sync = Sync(
                     self.job.resource,
+                    Writes(self.job.resource, self.job.options, client, self.references),
                     self.job.options,
                     client,
                     commit,

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, func, text
 
 from billy_pipelines.bulk.context import job_folder, upload_path
 from billy_pipelines.bulk.matching import chosen_keys
 from billy_pipelines.bulk.options import OptionsError, check_policy, parse_options
 from billy_pipelines.bulk.reading import sha256_of
-from billy_pipelines.bulk.verdicts import FINISHED, RESUMABLE, State
+from billy_pipelines.bulk.verdicts import DELETE, FINISHED, RESUMABLE, State
 from billy_pipelines.database.jobs import (
     JobRow,
     create_job,
@@ -106,7 +106,7 @@ def receive(
     check_place(settings, organization, resource, operation)
     org = settings.organization(organization)
     try:
-        wanted = parse_options({**org.options, **options}, "options").model_dump(mode="json")
+        wanted = parse_options({**_defaults(operation), **org.options, **options}, "options").model_dump(mode="json")
         check_policy(wanted, org.policy, "options")
         chosen_keys(RESOURCES[resource], wanted["match_on"])
     except (OptionsError, ValueError) as error:
@@ -124,7 +124,7 @@ def receive(
         reception = _reception(connection, standing, launch=launch)
         if standing is None:
             job_id = _free_id(connection, organization, resource, operation, sha256)
-            values = {
+            values: dict[str, Any] = {
                 "organization": organization,
                 "resource_type": resource,
                 "operation": operation,
@@ -132,6 +132,8 @@ def receive(
                 "upload_name": os.fsencode(file.name).decode(errors="replace"),
                 "upload_sha256": sha256,
             }
+            if operation == DELETE and not launch:
+                values["applied_at"] = func.now()  # a person has typed it; a dropped file waits for one (rule B17)
             create_job(connection, {"job_id": job_id, **values})
         else:
             job_id = standing.job_id
@@ -173,6 +175,11 @@ def check_place(settings: Settings, organization: str, resource: str, operation:
         raise Refused(f"The operation {operation!r} is not offered for {resource}. Offered: {offered}.")
 
 
+def _defaults(operation: str) -> dict[str, Any]:
+    """Options whose default is another one for this operation: a delete is all or nothing (rule B21)."""
+    return {"max_error_rate": 0} if operation == DELETE else {}
+
+
 def _standing(known: list[JobRow], *, dry_run: bool) -> JobRow | None:
     """The newest job that still stands for this content.
 
@@ -182,7 +189,8 @@ def _standing(known: list[JobRow], *, dry_run: bool) -> JobRow | None:
     for job in known:
         was_dry = bool(job.options.get("dry_run"))
         undone = job.status in (State.UNDONE, State.UNDONE_PARTLY)
-        only_planned = was_dry and job.status == State.PLANNED  # a real job is `planned` for a moment, before its sync
+        # A real job is `planned` for a moment, before its sync; one that has ended so waits for a person.
+        only_planned = job.status == State.PLANNED and (was_dry or job.completed_at is not None)
         of_other_kind = job.status in RESUMABLE and was_dry != dry_run
         if not (undone or only_planned or of_other_kind):
             return job

@@ -10,7 +10,9 @@ from billy_pipelines.bulk import reports
 from billy_pipelines.bulk.context import JobContext, load_job
 from billy_pipelines.bulk.document import job_document
 from billy_pipelines.bulk.halted import Halted
+from billy_pipelines.bulk.reading import remember_mapping
 from billy_pipelines.bulk.verdicts import (
+    CREATE,
     FINISHED,
     OUTCOME_UNKNOWN,
     PLANNED,
@@ -68,9 +70,13 @@ def _is_new(job: JobContext) -> bool:
 
 def reopen(job: JobContext) -> None:
     """Failed rows are to be tried again. Those whose outcome is unknown are looked for first, never sent blindly."""
-    failed = job.journal.items([Verdict.FAILED])
+    failed = job.journal.leaders([Verdict.FAILED])
     unknown = [Outcome(i.item_index, OUTCOME_UNKNOWN) for i in failed if i.error_code == "outcome_unknown"]
-    again = [Outcome(i.item_index, VALID) for i in failed if i.error_code != "outcome_unknown"]
+    # A create that failed although the record was made (its totals differ) is never made a second time.
+    made = {i.item_index for i in failed if i.action == CREATE and i.billy_id}
+    again = [
+        Outcome(i.item_index, VALID) for i in failed if i.error_code != "outcome_unknown" and i.item_index not in made
+    ]
     job.journal.write([*unknown, *again])
 
 
@@ -93,8 +99,10 @@ def set_state(job: JobContext, state: State) -> None:
     update_job(job.engine, job.job_id, status=state)
 
 
-def end_planned(job: JobContext) -> JobRow:
-    """A dry run ends with its plan."""
+def end_planned(job: JobContext, waiting: str = "") -> JobRow:
+    """A dry run ends with its plan, and so does one that waits for a person; `waiting` says what for."""
+    if waiting:
+        update_job(job.engine, job.job_id, message=" · ".join(filter(None, (job.row.message, waiting))))
     return _end(job, State.PLANNED)
 
 
@@ -141,6 +149,8 @@ def _end(job: JobContext, state: State | None, *, keep_open: bool = False) -> Jo
         "launch_wanted": False,
     }
     update_job(job.engine, job.job_id, **values)
+    if state in FINISHED and values["successful_items"]:
+        remember_mapping(job, table)
     job = load_job(job.settings, job.engine, job.job_id)
     make_folder(job.folder)
     reports.write_results(job, table)

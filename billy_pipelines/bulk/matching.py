@@ -32,7 +32,8 @@ class Register(Generic[R]):
     def __init__(self, resource: Resource[R], records: Iterable[R], match_on: Sequence[str] = ()) -> None:
         self._resource = resource
         self._keys = chosen_keys(resource, match_on)
-        self._names = next((key for key in resource.match_keys if key.kind is KeyKind.WEAK), None)
+        settling = (KeyKind.CONTENT, KeyKind.WEAK)
+        self._names = next((key for kind in settling for key in resource.match_keys if key.kind is kind), None)
         # The name is known by whatever is matched on: settling depends on it.
         self._indexed = {key.name: key for key in (*self._keys, *([self._names] if self._names else []))}
         self._index: dict[str, dict[str, list[R]]] = {name: defaultdict(list) for name in self._indexed}
@@ -96,9 +97,10 @@ def chosen_keys(resource: Resource[R], match_on: Sequence[str]) -> list[MatchKey
     Raises:
         ValueError: a name that is no match key.
     """
+    usable = [key for key in resource.match_keys if key.kind is not KeyKind.CONTENT]
     if not match_on:
-        return list(resource.match_keys)
-    by_name = {key.name: key for key in resource.match_keys}
+        return usable
+    by_name = {key.name: key for key in usable}
     unknown = [name for name in match_on if name not in by_name]
     if unknown:
         raise ValueError(f"match_on: no such key: {', '.join(unknown)}. Known keys: {', '.join(by_name)}.")

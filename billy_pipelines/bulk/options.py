@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
+
+from billy_pipelines.schemas.reading_options import ReadingOptions
 
 MAX_OPTIONS_BYTES = 64 * 1024
 
@@ -26,11 +28,18 @@ class OnExisting(StrEnum):
     fail = "fail"
 
 
-class BlankMeans(StrEnum):
-    """What an empty cell says about the field."""
+class OnMissing(StrEnum):
+    """What to do with a row of an update whose record is not in Billy."""
 
-    keep = "keep"
-    clear = "clear"
+    reject = "reject"
+    skip = "skip"
+
+
+class OnArchived(StrEnum):
+    """What to do with a row whose record is archived in Billy."""
+
+    skip = "skip"
+    restore = "restore"
 
 
 class Switch(StrEnum):
@@ -40,10 +49,8 @@ class Switch(StrEnum):
     on = "on"
 
 
-class JobOptions(BaseModel):
-    """Everything a person can decide about a job."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class JobOptions(ReadingOptions):
+    """Everything a person can decide about a job: how its file is read, and what is done with the rows."""
 
     batch_size: int = Field(default=10, ge=1, le=1000, strict=True, description="Items marked as leaving together.")
     continue_on_error: bool = Field(default=True, description="Go on after an item fails.")
@@ -53,6 +60,12 @@ class JobOptions(BaseModel):
     dry_run: bool = Field(default=False, description="End with the plan; write nothing.")
     on_existing: OnExisting = Field(
         default=OnExisting.skip, description="What to do with a row that Billy has already: skip, update, create, fail."
+    )
+    on_missing: OnMissing = Field(
+        default=OnMissing.reject, description="Update: what to do with a row that Billy does not have: reject, skip."
+    )
+    on_archived: OnArchived = Field(
+        default=OnArchived.skip, description="What to do with a row whose record is archived: skip, restore."
     )
     match_on: list[str] = Field(
         default_factory=list, description="Keys that find a row's record, in order; empty: the resource's own."
@@ -65,16 +78,21 @@ class JobOptions(BaseModel):
         description="Share of wrong rows that stops the job before its first write. Five wrong rows always pass, "
         "except with an explicit 0, which means none at all.",
     )
-    blank_means: BlankMeans = Field(
-        default=BlankMeans.keep, description="An empty cell keeps Billy's value, or clears it."
+    contact_by_name: bool = Field(default=False, description="Invoices: a contact may be found by its name alone.")
+    own_numbers: bool = Field(
+        default=False, description="Invoices: own numbers above Billy's counter, or with a hole, are meant."
     )
     bulk_save: Switch = Field(
         default=Switch.off, description="Billy's PATCH of many records: on only where the organization opted in."
+    )
+    confirm_count: int = Field(
+        default=0, ge=0, strict=True, description="Delete: the number of records, typed, when they are many."
     )
     archive_if_used: bool = Field(default=True, description="Archive a record that cannot be deleted.")
 
 
 FIELDS = JobOptions.model_fields
+READING_FIELDS = ReadingOptions.model_fields
 
 
 def parse_options(values: Mapping[str, Any], where: str) -> JobOptions:

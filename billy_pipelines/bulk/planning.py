@@ -6,15 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from billy_pipelines.bulk.matching import Match, Register
-from billy_pipelines.bulk.options import JobOptions, OnExisting
-from billy_pipelines.bulk.verdicts import CREATE, PLANNED, UPDATE, Verdict
+from billy_pipelines.bulk.matching import Match, Register, chosen_keys
+from billy_pipelines.bulk.options import JobOptions, OnArchived, OnExisting, OnMissing
+from billy_pipelines.bulk.verdicts import ARCHIVE, CREATE, DELETE, PLANNED, UPDATE, Verdict
 from billy_pipelines.database.journal import Item, PlannedItem
-from billy_pipelines.schemas.codes import SKIPS, Problem, sentence
-from billy_pipelines.schemas.resource import Change, Resource, Row
+from billy_pipelines.schemas.codes import Problem, sentence
+from billy_pipelines.schemas.reading_options import Language
+from billy_pipelines.schemas.resource import Change, PlanTerms, Resolved, Resource, Row
 
 FROM_FILE = "file"
 FROM_PLAN = "plan"
+IMPORT = "import"
 
 
 @dataclass
@@ -37,103 +39,176 @@ def problem_dicts(problems: Iterable[Problem], stage: str) -> list[dict[str, Any
 class Planner:
     """Plans rows in the order of the file; each decision knows those before it."""
 
-    def __init__(self, resource: Resource[Any], options: JobOptions, register: Register[Any]) -> None:
+    def __init__(
+        self,
+        resource: Resource[Any],
+        options: JobOptions,
+        register: Register[Any],
+        terms: PlanTerms,
+        references: Any = None,
+    ) -> None:
         self._resource = resource
         self._options = options
+        self._terms = terms
+        self._references = references
+        self._language = options.language.value
         self._register = register
-        not_ids = [key.name for key in resource.match_keys if not key.must_exist]
+        not_ids = [key.name for key in chosen_keys(resource, []) if not key.must_exist]
         wanted = [name for name in options.match_on if name in not_ids] or not_ids
         # Rows of this file that will be created, as the records they will become.
         self._new: Register[Any] = Register(resource, [], wanted)
         self._taken: dict[str, int] = {}
+        self._warnings: list[Problem] = []
         self.plan = Plan([])
 
-    def match(self, row: Row) -> Match[Any]:
-        """The record a row means. With `on_existing: create` none is looked for."""
-        return Match() if self._options.on_existing is OnExisting.create else self._register.find(row)
+    def resolve(self, item: Item) -> Resolved:
+        """The row with what it refers to, looked up in the books."""
+        return self._resource.resolve(item.item_data or {}, self._references, self._terms)
 
-    def add(self, item: Item, match: Match[Any]) -> None:
+    def match(self, row: Row) -> Match[Any]:
+        """The record a row means. An import with `on_existing: create` looks for none."""
+        new = self._terms.operation == IMPORT and self._options.on_existing is OnExisting.create
+        return Match() if new else self._register.find(row)
+
+    def add(self, item: Item, resolved: Resolved, match: Match[Any]) -> None:
         """Decide one row."""
-        row = item.item_data or {}
-        if match.obstacle:
+        row = resolved.row
+        self._warnings = [problem for problem in resolved.problems if problem.warning]
+        errors = [problem for problem in resolved.problems if not problem.warning]
+        if errors:
+            self._reject(item, *errors)
+        elif match.obstacle == "not_found" and self._terms.operation != IMPORT:
+            self._not_there(item, row)
+        elif match.obstacle:
             self._reject(item, self._obstacle(row, match))
-        elif match.record is not None:
-            self._existing(item, row, match.record)
+        elif match.record is None:
+            self._missing(item, row, resolved)
+        elif self._is_taken(item, match.record):
+            return
+        elif self._terms.operation == DELETE:
+            self._delete(item, match.record)
         else:
-            self._missing(item, row)
+            self._existing(item, row, match.record)
+
+    def _is_taken(self, item: Item, record: Any) -> bool:
+        """Whether an earlier row means the same record: then this one is wrong."""
+        line = self._taken.setdefault(record.id, item.line)
+        if line == item.line:
+            return False
+        text = sentence("duplicate_in_file", self._language, line=line)
+        self._reject(item, Problem("duplicate_in_file", message=text), billy_id=record.id)
+        return True
 
     def _existing(self, item: Item, row: Row, record: Any) -> None:
-        if record.id in self._taken:
-            text = sentence("duplicate_in_file", line=self._taken[record.id])
-            self._reject(item, Problem("duplicate_in_file", message=text), record.id)
-            return
-        self._taken[record.id] = item.line
+        restored: list[Change] = []
         if self._resource.is_archived(record):
-            self._decide(item, Verdict.SKIPPED, record.id, "archived", SKIPS["archived"])
-            return
-        if self._options.on_existing is OnExisting.fail:
-            text = sentence("already_exists", kind=self._resource.singular, ids=record.id)
-            self._reject(item, Problem("already_exists", message=text), record.id)
+            if self._options.on_archived is OnArchived.skip:
+                self._decide(item, Verdict.SKIPPED, record.id, "archived", sentence("archived", self._language))
+                return
+            restored = [Change(change.field, change.new, change.old) for change in [self._resource.archive] if change]
+        wanted = OnExisting.update if self._terms.operation == UPDATE else self._options.on_existing
+        if wanted is OnExisting.fail:
+            text = sentence("already_exists", self._language, kind=self._resource.singular, ids=record.id)
+            self._reject(item, Problem("already_exists", message=text), billy_id=record.id)
             return
         changes = self._resource.differences(row, record)
-        if self._options.on_existing is OnExisting.skip:
-            differing = f" (differs: {', '.join(change.field for change in changes)})" if changes else ""
+        if wanted is OnExisting.skip:
+            word = "afviger" if self._options.language is Language.da else "differs"
+            differing = f" ({word}: {', '.join(change.field for change in changes)})" if changes else ""
             code = "supplier_only" if self._resource.lacks_role(record) else "exists"
-            self._decide(item, Verdict.SKIPPED, record.id, code, sentence(code, differences=differing))
+            self._decide(item, Verdict.SKIPPED, record.id, code, sentence(code, self._language, differences=differing))
             return
-        if self._resource.lacks_role(record):
+        changes = [*restored, *(change for change in changes if change.field not in {r.field for r in restored})]
+        if self._resource.role_change and self._resource.lacks_role(record):
             changes = [*changes, self._resource.role_change]
         if not changes:
             self._decide(item, Verdict.UNCHANGED, record.id)
-        elif obstacle := self._resource.update_obstacle(row, record):
-            self._reject(item, obstacle, record.id)
+        elif obstacle := self._resource.update_obstacle(row, record, self._language):
+            self._reject(item, obstacle, billy_id=record.id)
         else:
-            self._update(item, record, changes)
+            self._change(item, row, UPDATE, record, changes)
 
-    def _update(self, item: Item, record: Any, changes: Sequence[Change]) -> None:
+    def _delete(self, item: Item, record: Any) -> None:
+        """Deleted where nothing refers to it, archived where something does (rules B17, B18)."""
+        if obstacle := self._resource.delete_obstacle(record, self._references, self._language):
+            self._reject(item, obstacle, billy_id=record.id)
+        elif not self._resource.in_use(record, self._references):
+            self._change(item, item.item_data or {}, DELETE, record, [])
+        elif self._resource.archive is None or not self._options.archive_if_used:
+            text = sentence("in_use", self._language, kind=self._resource.singular, ids=record.id)
+            self._reject(item, Problem("in_use", message=text), billy_id=record.id)
+        elif self._resource.is_archived(record):
+            self._decide(item, Verdict.UNCHANGED, record.id)
+        else:
+            self._change(item, item.item_data or {}, ARCHIVE, record, [self._resource.archive])
+
+    def _change(self, item: Item, row: Row, action: str, record: Any, changes: Sequence[Change]) -> None:
         self.plan.records[item.item_index] = record
         self.plan.items.append(
             PlannedItem(
                 item.item_index,
                 PLANNED,
-                UPDATE,
+                action,
                 billy_id=record.id,
+                item_data=dict(row),
                 changes={change.field: [change.old, change.new] for change in changes},
                 before_image=record.image(),
-                details=_kept(item),
+                details=self._said(item),
             )
         )
 
-    def _missing(self, item: Item, row: Row) -> None:
-        problems: list[Problem] = []
+    def _missing(self, item: Item, row: Row, resolved: Resolved) -> None:
+        if self._terms.operation != IMPORT:
+            self._not_there(item, row)
+            return
+        if resolved.for_creates:
+            self._reject(item, *resolved.for_creates)
+            return
+        problems: list[Problem] = list(resolved.problems)
         same_name = [record.id for record in self._register.same_name(row)]
         if self._options.on_existing is not OnExisting.create:
             earlier = self._new.find(row)
             twin = earlier.record or (earlier.candidates[0] if earlier.obstacle == "ambiguous_match" else None)
             if twin is not None:
-                text = sentence("duplicate_in_file", line=twin.id)
+                text = sentence("duplicate_in_file", self._language, line=twin.id)
                 self._reject(item, Problem("duplicate_in_file", message=text))
                 return
             if earlier.candidates:
-                text = sentence("same_name_in_file", line=earlier.candidates[0].id)
-                problems = [Problem("same_name_in_file", message=text, warning=True)]
+                text = sentence("same_name_in_file", self._language, line=earlier.candidates[0].id)
+                problems.append(Problem("same_name_in_file", message=text, warning=True))
         self._new.add(self._resource.as_record(row, str(item.line)))
         self.plan.items.append(
             PlannedItem(
                 item.item_index,
                 PLANNED,
                 CREATE,
+                item_data=dict(row),
                 # Records of the same name that were there before: settling must not take one of them for ours.
                 before_image={"same_name_ids": same_name} if same_name else None,
-                details=[*_kept(item), *problem_dicts(problems, FROM_PLAN)],
+                details=[*self._said(item), *problem_dicts(problems, FROM_PLAN)],
             )
         )
+
+    def _not_there(self, item: Item, row: Row) -> None:
+        """An update or delete of a record that is not in the books creates nothing (rules B8, B17)."""
+        key = next((key.name for key in self._resource.match_keys if key.of_row(row)), "")
+        if not key:
+            text = sentence("no_key", self._language, keys=", ".join(k.name for k in self._resource.match_keys))
+            self._reject(item, Problem("no_key", message=text))
+            return
+        value = str(row.get(key) or self._resource.label(row))
+        text = sentence("not_found", self._language, kind=self._resource.singular, key=key, value=value)
+        if self._terms.operation == UPDATE and self._options.on_missing is OnMissing.skip:
+            self._decide(item, Verdict.SKIPPED, None, "not_found", text)
+        else:
+            self._reject(item, Problem("not_found", key if key in row else "", value, text))
 
     def _obstacle(self, row: Row, match: Match[Any]) -> Problem:
         ids = ", ".join(record.id for record in match.candidates)
         value = str(row.get(match.key) or row.get("name") or "")
         text = sentence(
             match.obstacle,
+            self._language,
             kind=self._resource.singular,
             ids=ids,
             fields=", ".join(match.fields),
@@ -142,26 +217,30 @@ class Planner:
         )
         return Problem(match.obstacle, match.key if match.key in row else "name", value, text)
 
-    def _reject(self, item: Item, problem: Problem, billy_id: str | None = None) -> None:
-        details = [*_kept(item), *problem_dicts([problem], FROM_PLAN)]
+    def _said(self, item: Item) -> list[dict[str, Any]]:
+        """What validation and the looking up of references had to say of the row."""
+        return [*_kept(item), *problem_dicts(self._warnings, FROM_PLAN)]
+
+    def _reject(self, item: Item, *problems: Problem, billy_id: str | None = None) -> None:
+        errors = [problem for problem in problems if not problem.warning]
         self.plan.items.append(
             PlannedItem(
                 item.item_index,
                 Verdict.REJECTED,
                 None,
                 billy_id=billy_id,
-                error_code=problem.code,
-                error=problem.message,
-                details=details,
+                error_code=errors[0].code,
+                error=" | ".join(problem.message for problem in errors),
+                details=[*self._said(item), *problem_dicts(problems, FROM_PLAN)],
             )
         )
 
     def _decide(
-        self, item: Item, verdict: Verdict, billy_id: str, code: str | None = None, text: str | None = None
+        self, item: Item, verdict: Verdict, billy_id: str | None, code: str | None = None, text: str | None = None
     ) -> None:
         self.plan.items.append(
             PlannedItem(
-                item.item_index, verdict, None, billy_id=billy_id, error_code=code, error=text, details=_kept(item)
+                item.item_index, verdict, None, billy_id=billy_id, error_code=code, error=text, details=self._said(item)
             )
         )
 

@@ -17,16 +17,19 @@ class Progress:
     """Rows with an action."""
     statuses: Counter[str] = field(default_factory=Counter)
     """Rows of the journal by status."""
+    followers: dict[int, int] = field(default_factory=dict)
+    """Row that stands for a record of several rows -> how many others are part of it."""
     requests: int = 0
     limited: int = 0
     waiting_for: str = ""
     sync_started: float | None = None
     sync_start_done: int = 0
 
-    def moved(self, old: str, new: str) -> None:
-        """A row went from one status to another."""
-        self.statuses[old] -= 1
-        self.statuses[new] += 1
+    def moved(self, item_index: int, old: str, new: str) -> None:
+        """A row, and with it the rows that are part of its record, went from one status to another."""
+        rows = 1 + self.followers.get(item_index, 0)
+        self.statuses[old] -= rows
+        self.statuses[new] += rows
 
     @property
     def done(self) -> int:

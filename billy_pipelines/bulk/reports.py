@@ -1,23 +1,23 @@
-"""What a job leaves for people: plan.csv, results.csv, rejected.csv, failed.csv, unprocessed.csv, report.md."""
+"""What a job leaves for people: results.csv, rejected.csv, failed.csv, unprocessed.csv, report.md."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
 from billy_pipelines.bulk.context import JobContext
-from billy_pipelines.bulk.reading import sha256_of
+from billy_pipelines.bulk.mending import RowToMend, write_rows_to_mend
+from billy_pipelines.bulk.planning import FROM_FILE
+from billy_pipelines.bulk.reading import limits_of, read_rows, sha256_of
 from billy_pipelines.bulk.verdicts import IN_DOUBT, VERDICT_OF_STATUS, State, Verdict
 from billy_pipelines.database.journal import Item
-from billy_pipelines.files.headers import folded
-from billy_pipelines.files.table import ERROR_COLUMNS, Table, UnreadableFile, read_table
+from billy_pipelines.files.table import Table, UnreadableFile
 from billy_pipelines.files.writing import write_rows, write_text
-from billy_pipelines.schemas.cleaning import is_possible_cpr
-from billy_pipelines.schemas.codes import HIDDEN, masked, sentence
+from billy_pipelines.schemas.codes import masked, sentence
 
 FIRST_REJECTS = 50
+FIRST_SET_ASIDE = 10
 DEFAULT_DELIMITER = ";"
 
 
@@ -26,28 +26,12 @@ def verdict_of(item: Item) -> Verdict:
     return VERDICT_OF_STATUS[item.status]
 
 
-def write_plan(job: JobContext, items: Iterable[Item]) -> None:
-    """`plan.csv`: what is to happen to each row, before it happens."""
-    rows = [
-        (
-            item.line,
-            item.action or item.status,
-            item.natural_key,
-            item.billy_id,
-            _changes(item),
-            item.error_code,
-            item.error,
-        )
-        for item in items
-    ]
-    header = ("line", "action", "key", "billy_id", "changes", "code", "message")
-    write_rows(job.folder / "plan.csv", header, rows, delimiter=_delimiter(job))
-
-
 def table_of(job: JobContext) -> Table | None:
     """The upload as a table; None when it is gone, has changed since it was taken, or cannot be read."""
     try:
-        return read_table(job.upload) if sha256_of(job.upload) == job.row.upload_sha256 else None
+        if sha256_of(job.upload) != job.row.upload_sha256:
+            return None
+        return read_rows(job.upload, job.resource.schema, job.options, limits_of(job.settings))
     except (OSError, UnreadableFile):
         return None
 
@@ -62,7 +46,12 @@ def write_results(job: JobContext, table: Table | None) -> None:
     ]
     write_rows(job.folder / "results.csv", header, rows, delimiter=_delimiter(job))
     for verdict in (Verdict.REJECTED, Verdict.FAILED, Verdict.UNPROCESSED):
-        _write_rows_to_mend(job, table, [item for item in items if verdict_of(item) is verdict], verdict)
+        path = job.folder / f"{verdict.value}.csv"
+        if table is None:
+            path.unlink(missing_ok=True)
+            continue
+        wanted = (item for item in items if verdict_of(item) is verdict)
+        write_rows_to_mend(path, table, (RowToMend(i.item_index, i.line, errors_of(job, i)) for i in wanted))
 
 
 def _every_row(job: JobContext, table: Table | None) -> list[Item]:
@@ -97,31 +86,6 @@ def write_report(job: JobContext, text: str) -> None:
     write_text(job.folder / "report.md", text)
 
 
-def _write_rows_to_mend(job: JobContext, table: Table | None, items: list[Item], verdict: Verdict) -> None:
-    path = job.folder / f"{verdict.value}.csv"
-    if table is None or not items:
-        path.unlink(missing_ok=True)
-        return
-    columns = list(table.header)
-    personal = {name for name in columns if "cpr" in folded(name)}
-    cells = table.cells.iloc[[item.item_index for item in items]].to_numpy().tolist()
-    rows = []
-    for item, original in zip(items, cells, strict=True):
-        problems = errors_of(job, item)
-        for problem in problems:
-            if problem["code"] == "too_many_cells":
-                # The cells no column holds stand in the file only; here is where they can be put back from.
-                surplus = table.delimiter.join(table.oversized.get(item.item_index, ()))
-                problem["value"] = HIDDEN if is_possible_cpr(surplus) else surplus
-        hidden = personal | {problem["column"] for problem in problems if problem["code"] == "possible_cpr"}
-        shown = [
-            HIDDEN if cell and (name in hidden or is_possible_cpr(cell)) else cell
-            for name, cell in zip(columns, original, strict=True)
-        ]
-        rows.append([*shown, item.line, *_joined(problems)])
-    write_rows(path, [*columns, *ERROR_COLUMNS], rows, delimiter=table.delimiter)
-
-
 def errors_of(job: JobContext, item: Item) -> list[dict[str, Any]]:
     """What is wrong with a row: column as in the file, value, code, message."""
     problems = [detail for detail in _details(job, item) if not detail.get("warning")]
@@ -135,7 +99,14 @@ def _details(job: JobContext, item: Item) -> list[dict[str, Any]]:
     """A row's problems and warnings. The plan knows fields; people know the columns of their file."""
     columns = job.row.source.get("columns") or {}
     details = item.details if isinstance(item.details, list) else []
-    return [{**detail, "column": columns.get(detail["column"], detail["column"])} for detail in details]
+    return [
+        detail
+        if detail.get("stage") == FROM_FILE
+        else {**detail, "column": columns.get(detail["column"], "")}
+        if detail["column"] in columns
+        else detail
+        for detail in details
+    ]
 
 
 def _reason(item: Item) -> tuple[str | None, str | None]:
@@ -150,14 +121,6 @@ def _reason(item: Item) -> tuple[str | None, str | None]:
 def _warnings(job: JobContext, item: Item) -> str:
     found = [detail for detail in _details(job, item) if detail.get("warning")]
     return " | ".join(f"{detail['column']}: {detail['message']}".removeprefix(": ") for detail in found)
-
-
-def _joined(problems: list[dict[str, Any]]) -> list[str]:
-    return [" | ".join(str(problem[key]) for problem in problems) for key in ("column", "value", "code", "message")]
-
-
-def _changes(item: Item) -> str:
-    return "; ".join(f"{field}: {old or '∅'} → {new or '∅'}" for field, (old, new) in (item.changes or {}).items())
 
 
 def _delimiter(job: JobContext) -> str:
@@ -208,14 +171,47 @@ def report_text(job: JobContext, document: dict[str, Any]) -> str:
         lines += ["", "| rejected because | rows |", "|---|---:|", *(f"| {c} | {n} |" for c, n in codes.most_common())]
     if row.warnings:
         lines += ["", "| warning | rows |", "|---|---:|", *(f"| {c} | {n} |" for c, n in row.warnings.items())]
-    unknown = row.source.get("unknown_columns") or {}
-    if unknown:
-        named = ", ".join(
-            f"{_as_code(name)}{f' (did you mean {near}?)' if near else ''}" for name, near in unknown.items()
-        )
-        lines += ["", f"Columns not used: {named}."]
+    lines += understanding(row.source)
     if counts[Verdict.REJECTED]:
         lines += ["", "Mend the rows in rejected.csv and drop that file again."]
     if counts[Verdict.FAILED] or counts[Verdict.UNPROCESSED]:
         lines += ["", f"`billy retry {row.job_id}` tries failed and unprocessed rows again."]
     return "\n".join(lines) + "\n"
+
+
+_KIND_NAMES = {"csv": "Delimited text", "json": "JSON", "ndjson": "JSON lines", "xlsx": "Excel workbook"}
+_KIND_NAMES |= {"xls": "Excel 97 workbook", "ods": "LibreOffice sheet"}
+_ENCODING_NAMES = {"utf-8": "UTF-8", "utf-16": "UTF-16", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
+_ENCODING_NAMES |= {"cp1252": "Windows-1252", "cp865": "DOS (cp865)", "cp850": "DOS (cp850)", "mac_roman": "MacRoman"}
+
+
+def understanding(source: dict[str, Any]) -> list[str]:
+    """How the file was understood, in Markdown: what was found out is said, so that it can be contradicted."""
+    if not source.get("kind"):
+        return []
+    kind, sheet = source["kind"], source.get("sheet")
+    parts = [_KIND_NAMES.get(kind, kind)]
+    if kind == "csv":
+        delimiter = {"\t": "tab"}.get(source["delimiter"], source["delimiter"])
+        parts.append(f"{_ENCODING_NAMES.get(source['encoding'], source['encoding'])}, separated by `{delimiter}`")
+    if sheet:
+        parts.append(f"sheet {_as_code(sheet)}")
+    if source.get("profile"):
+        parts.append(f"recognised as {source['profile']}")
+    lines = ["", f"The file was read as: {'; '.join(parts)}."]
+    if aside := source.get("set_aside"):
+        shown = ", ".join(f"line {each['line']} ({each['what']})" for each in aside[:FIRST_SET_ASIDE])
+        more = f" and {len(aside) - FIRST_SET_ASIDE} more" if len(aside) > FIRST_SET_ASIDE else ""
+        lines += ["", f"Lines that are no rows: {shown}{more}."]
+    if mapping := source.get("remembered_mapping"):
+        named = ", ".join(f"{_as_code(column)} is {field or 'not used'}" for column, field in mapping.items())
+        lines += ["", f"As confirmed for such files before: {named}."]
+    if unknown := source.get("unknown_columns"):
+        named = ", ".join(
+            f"{_as_code(name)}{f' (did you mean {near}?)' if near else ''}" for name, near in unknown.items()
+        )
+        lines += ["", f"Columns not used: {named}."]
+    if ignored := source.get("ignored_columns"):
+        named = ", ".join(f"{_as_code(name)} ({reason})" for name, reason in ignored.items())
+        lines += ["", f"Columns left out on purpose: {named}."]
+    return lines

@@ -8,7 +8,7 @@ fits every record of that name, and would take the one that only a fuller row ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,7 @@ def settle_creates(
         # Counted on the record, because a default said aloud adds nothing to it; then on the row, because a country
         # said aloud fits fewer records than one left out.
         row = item.item_data or {}
-        return sum(bool(value) for value in resource.as_record(row, "").image().values()), sum(map(bool, row.values()))
+        return _said(resource.as_record(row, "").image()), _said(row)
 
     items = list(in_doubt)
     made: dict[int, Any] = {}
@@ -54,3 +54,10 @@ def settle_creates(
         Settled(item, made[item.item_index]) if item.item_index in made else Settled(item, suspects=appeared(item))
         for item in items
     ]
+
+
+def _said(value: Any) -> int:
+    """How much a value says; what stands in the lines of an invoice counts like the rest."""
+    if isinstance(value, Mapping):
+        return sum(map(_said, value.values()))
+    return sum(map(_said, value)) if isinstance(value, list | tuple) else bool(value)

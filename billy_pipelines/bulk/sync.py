@@ -15,8 +15,6 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from billy_pipelines.billy.client import BillyClient
 from billy_pipelines.billy.errors import (
     BillyError,
@@ -32,9 +30,10 @@ from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.options import JobOptions
 from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.verdicts import CREATE, OUTCOME_UNKNOWN, PLANNED, SENDING, Verdict
+from billy_pipelines.bulk.writes import Writes
 from billy_pipelines.database.journal import Item, Outcome, Sending
 from billy_pipelines.schemas.codes import FAILURES, sentence
-from billy_pipelines.schemas.resource import Change, Resource
+from billy_pipelines.schemas.resource import Resource
 
 
 @dataclass(frozen=True)
@@ -68,6 +67,7 @@ class Sync:
     def __init__(
         self,
         resource: Resource[Any],
+        writes: Writes,
         options: JobOptions,
         client: BillyClient,
         commit: GroupCommit,
@@ -80,6 +80,7 @@ class Sync:
         self._resource = resource
         self._options = options
         self._client = client
+        self._writes = writes
         self._commit = commit
         self._progress = progress
         self._stop = stop
@@ -159,8 +160,8 @@ class Sync:
 
     async def _mark(self, batch: list[Item]) -> None:
         await self._commit.write([Sending(item.item_index, self._payload_hash(item)) for item in batch])
-        for _ in batch:
-            self._progress.moved(PLANNED, SENDING)
+        for item in batch:
+            self._progress.moved(item.item_index, PLANNED, SENDING)
 
     def _payload_hash(self, item: Item) -> str:
         payload = self._resource.create_body(item.item_data or {}) if item.action == CREATE else item.changes
@@ -204,9 +205,10 @@ class Sync:
 
     async def _send(self, item: Item, record: Any, permitted: bool) -> None:
         try:
-            outcome = await (
-                self._create(item, permitted) if item.action == CREATE else self._update(item, record, permitted)
-            )
+            if item.action == CREATE:
+                outcome = await self._writes.create(item, permitted)
+            else:
+                outcome = await self._writes.change(item, record, permitted)
         except TokenRefused as error:
             self._halt_with("token_refused", f"{error}. Check the access token.")
             await self._record(item, Outcome(item.item_index, PLANNED))
@@ -215,7 +217,7 @@ class Sync:
         except OutcomeUnknown as error:
             await self._unclear(item, f"{error}", error.timed_out)
         except NotFound as error:
-            text = sentence("gone_since_plan") if item.action != CREATE else f"{error}"
+            text = sentence("gone_since_plan", self._options.language) if item.action != CREATE else f"{error}"
             await self._fail(item, "gone_since_plan" if item.action != CREATE else "billy_refused", text)
         except Refused as error:
             self._answered()
@@ -226,59 +228,13 @@ class Sync:
             self._answered()
             await self._record(item, outcome)
 
-    async def _create(self, item: Item, permitted: bool) -> Outcome:
-        body = self._resource.create_body(item.item_data or {})
-        answer = await self._client.create(
-            self._resource.endpoint, self._resource.endpoint_singular, body, permitted=permitted
-        )
-        try:
-            record = self._resource.created_record(answer)
-        except (ValidationError, KeyError, IndexError) as error:
-            raise OutcomeUnknown(f"Billy's answer to the create cannot be read: {error}") from error
-        return Outcome(item.item_index, Verdict.CREATED, billy_id=record.id, after_image=record.image())
-
-    async def _update(self, item: Item, record: Any, permitted: bool) -> Outcome:
-        if record is None:
-            record = await self._resource.read_one(self._client, item.billy_id or "")
-        changes, moved = self.compare_with_plan(item, record)
-        if moved:
-            text = sentence("changed_since_plan", fields=", ".join(moved))
-            return Outcome(item.item_index, Verdict.FAILED, error_code="changed_since_plan", error=text)
-        before = record.image()
-        if changes:
-            try:
-                record = await self._resource.write_update(self._client, record, changes, permitted)
-            except NotSent as error:
-                # A row can need two requests; if only the first one left, what is in Billy must be looked up.
-                raise OutcomeUnknown(f"{error}") from error
-        return Outcome(
-            item.item_index, Verdict.UPDATED, billy_id=record.id, before_image=before, after_image=record.image()
-        )
-
-    def compare_with_plan(self, item: Item, record: Any) -> tuple[list[Change], list[str]]:
-        """The planned changes that are still to be made, and the fields somebody changed otherwise since (R7)."""
-        row = item.item_data or {}
-        now = {change.field: change for change in self._resource.differences(row, record)}
-        if self._resource.role_change.field in (item.changes or {}) and self._resource.lacks_role(record):
-            now[self._resource.role_change.field] = self._resource.role_change
-        changes, moved = [], []
-        for field, (old, _new) in (item.changes or {}).items():
-            change = now.get(field)
-            if change is None:
-                continue  # it has the wanted value already
-            if change.old != old:
-                moved.append(field)
-            else:
-                changes.append(change)
-        return changes, moved
-
     # -- outcomes --------------------------------------------------------------------------------------------------
 
     async def _record(self, item: Item, outcome: Outcome) -> None:
         self._recording.add(item.item_index)
         await self._commit.write([outcome])
         self._recording.discard(item.item_index)
-        self._progress.moved(SENDING, outcome.status)
+        self._progress.moved(item.item_index, SENDING, outcome.status)
         self._progress.requests, self._progress.limited = self._client.requests, self._client.limited
         if outcome.status == Verdict.FAILED and not self._options.continue_on_error:
             self._first_failure = True
@@ -291,7 +247,7 @@ class Sync:
     async def _unclear(self, item: Item, reason: str, timed_out: bool) -> None:
         self.unclear.append(item)
         self.timed_out |= timed_out
-        text = sentence("not_settled", message=reason)
+        text = sentence("not_settled", self._options.language, message=reason)
         await self._record(item, Outcome(item.item_index, OUTCOME_UNKNOWN, error_code="outcome_unknown", error=text))
         self._failed_to_answer(reason)
 
@@ -354,6 +310,6 @@ class Sync:
             # Without the journal the rows stay marked as being sent, which is the truth for all we know.
             with contextlib.suppress(JournalGone):
                 await self._commit.write(back)
-            for _ in back:
-                self._progress.moved(SENDING, PLANNED)
+            for outcome in back:
+                self._progress.moved(outcome.item_index, SENDING, PLANNED)
         self._marked.clear()

@@ -135,14 +135,17 @@ def _needed(path: Path) -> float:
         return YOUNG_SECONDS_WITHOUT_END  # taking it will say that it cannot be read
 
 
-def options_of(path: Path) -> tuple[dict[str, Any], bool]:
+def options_of(path: Path, *, folder: bool = True) -> tuple[dict[str, Any], bool]:
     """Options for an upload: `options.yaml` of its folder, over which `<file>.options.yaml` wins; and `again`.
+
+    Without `folder`, for a file named on the command line: its own only. What else lies there may be anybody's.
 
     Raises:
         OptionsError
     """
     options: dict[str, Any] = {}
-    for source in (path.parent / "options.yaml", _beside(path, OPTIONS_SUFFIX)):
+    own = _beside(path, OPTIONS_SUFFIX)
+    for source in (path.parent / "options.yaml", own) if folder else (own,):
         if _is_file(source) and not source.is_symlink():
             options |= read_options_file(source)
     again = options.pop("again", False)

@@ -40,6 +40,15 @@ DECIDED_BY_PLAN = (Verdict.SKIPPED, Verdict.UNCHANGED, Verdict.REJECTED)
 
 CREATE = "create"
 UPDATE = "update"
+ARCHIVE = "archive"
+DELETE = "delete"
+ACTIONS = (CREATE, UPDATE, ARCHIVE, DELETE)
+VERDICT_OF_ACTION = {
+    CREATE: Verdict.CREATED,
+    UPDATE: Verdict.UPDATED,
+    ARCHIVE: Verdict.ARCHIVED,
+    DELETE: Verdict.DELETED,
+}
 
 
 class State(StrEnum):

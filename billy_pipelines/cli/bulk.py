@@ -5,22 +5,26 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
+from billy_pipelines.bulk.applying import NotApplicable, apply_plan
 from billy_pipelines.bulk.context import job_folder
 from billy_pipelines.bulk.document import exit_code, job_document
 from billy_pipelines.bulk.intake import Received, Reception, Refused, receive
 from billy_pipelines.bulk.lifecycle import as_it_stands
 from billy_pipelines.bulk.options import FIELDS, JobOptions, OptionsError, parse_options
+from billy_pipelines.bulk.uploads import options_of
 from billy_pipelines.bulk.verdicts import RETRIABLE, State
 from billy_pipelines.cli.common import WRONG_USE, CommandFailed, command, database, error_console, print_json
+from billy_pipelines.cli.option_flags import given as given_options
+from billy_pipelines.cli.option_flags import option_flags
 from billy_pipelines.cli.progress_bar import JobBar
 from billy_pipelines.cli.watching import follow_job, summary
 from billy_pipelines.database.connection import Database
@@ -31,67 +35,78 @@ from billy_pipelines.settings import Settings
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 RUN_LOG = "run.log"
 ABANDONED_SECONDS = 10.0
 """Without a process for that long, a job is left alone: a lease that broke is taken again sooner."""
 
 
-def _option_flags(function: F) -> F:
-    """One flag per job option, named as in YAML; a flag that is not given leaves the organization's own value."""
-    for name, field in reversed(FIELDS.items()):
-        flag = name.replace("_", "-")
-        default = field.get_default(call_default_factory=True)
-        help_text = f"{field.description}  [default: {'the resource’s own' if default == [] else default}]"
-        if field.annotation is bool:
-            declare = click.option(f"--{flag}/--no-{flag}", name, default=None, help=help_text)
-        elif isinstance(default, list):
-            declare = click.option(f"--{flag}", name, multiple=True, help=help_text)
-        else:
-            kind = click.Choice([str(v) for v in type(default)]) if hasattr(type(default), "__members__") else None
-            declare = click.option(f"--{flag}", name, default=None, type=kind or field.annotation, help=help_text)
-        function = declare(function)
-    return function
+def _operation(name: str, text: str) -> click.Command:
+    """`billy import|update|delete FILE`: one command for each operation, all the same way."""
 
-
-@click.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--resource", required=True, type=click.Choice(list(RESOURCES)), help="What the rows are.")
-@click.option("--organization", default="default", show_default=True, help="Whose books.")
-@click.option("--again", is_flag=True, help="Run a file again that was completed before.")
-@_option_flags
-@command
-def import_(file: Path, resource: str, organization: str, again: bool, as_json: bool, **flags: Any) -> int:
-    """Create the records of FILE in Billy; rows Billy has already are skipped (see --on-existing).
-
-    Runs in the foreground and needs nothing else running. Ctrl-C cancels it for good.
-    """
-    given = _given(flags)
-    settings = Settings.from_environment()
-    settings.token(settings.organization(organization))  # a missing token is said at once, before anything is recorded
-    with _product(settings) as (opened, instance):
+    @click.command(
+        name, help=f"{text}\n\nRuns in the foreground and needs nothing else running. Ctrl-C cancels it for good."
+    )
+    @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+    @click.option("--resource", required=True, type=click.Choice(list(RESOURCES)), help="What the rows are.")
+    @click.option("--organization", default="default", show_default=True, help="Whose books.")
+    @click.option("--again", is_flag=True, help="Run a file again that was completed before.")
+    @option_flags(FIELDS)
+    @command
+    def run(file: Path, resource: str, organization: str, again: bool, as_json: bool, **flags: Any) -> int:
         try:
-            received = receive(
-                settings,
-                opened.engine,
-                file.absolute(),
-                organization=organization,
-                resource=resource,
-                operation="import",
-                options=given,
-                again=again,
-                keep=True,
-                launch=False,
-            )
-        except Refused as error:
-            raise CommandFailed("refused", str(error), WRONG_USE) from error
-        return _carry_out(settings, opened, instance, received, given, as_json)
+            beside, again_beside = options_of(file, folder=False)
+        except OptionsError as error:
+            raise CommandFailed("bad_option", str(error), WRONG_USE) from error
+        given = {**beside, **given_options(flags, FIELDS)}
+        settings = Settings.from_environment()
+        settings.token(settings.organization(organization))  # a missing token is said before anything is recorded
+        with _product(settings) as (opened, instance):
+            try:
+                received = receive(
+                    settings,
+                    opened.engine,
+                    file.absolute(),
+                    organization=organization,
+                    resource=resource,
+                    operation=name,
+                    options=given,
+                    again=again or again_beside,
+                    keep=True,
+                    launch=False,
+                )
+            except Refused as error:
+                raise CommandFailed("refused", str(error), WRONG_USE) from error
+            return _carry_out(settings, opened, instance, received, given, as_json)
+
+    return run
+
+
+import_ = _operation(
+    "import", "Create the records of FILE in Billy; rows Billy has already are skipped (--on-existing)."
+)
+update = _operation("update", "Change the records of FILE in Billy: only columns the file has; nothing is created.")
+delete = _operation("delete", "Delete the records FILE names in Billy; those in use are archived (--archive-if-used).")
 
 
 @click.command()
 @click.argument("job_id")
-@_option_flags
+@click.option("--confirm-count", default=0, type=click.IntRange(0), help="The number of records, when they are many.")
+@command
+def apply(job_id: str, confirm_count: int, as_json: bool) -> int:
+    """Carry out the plan of JOB as it is: a dry run's, or a delete's that waits. Rows changed since are left alone."""
+    settings = Settings.from_environment()
+    with _product(settings) as (opened, instance):
+        try:
+            job = apply_plan(opened.engine, job_id, confirm_count=confirm_count, launch=False)
+        except NotApplicable as error:
+            raise CommandFailed("not_applicable", str(error), WRONG_USE) from error
+        settings.token(settings.organization(job.organization))
+        return _carry_out(settings, opened, instance, Received(job, Reception.RESUMED), {}, as_json)
+
+
+@click.command()
+@click.argument("job_id")
+@option_flags(FIELDS)
 @command
 def retry(job_id: str, as_json: bool, **flags: Any) -> int:
     """Try the failed and unprocessed rows of JOB again; options may change."""
@@ -103,7 +118,9 @@ def retry(job_id: str, as_json: bool, **flags: Any) -> int:
         if job.status not in RETRIABLE:
             raise CommandFailed("not_retriable", f"Job {job_id} is {job.status}; there is nothing to try again.")
         settings.token(settings.organization(job.organization))
-        return _carry_out(settings, opened, instance, Received(job, Reception.RESUMED), _given(flags), as_json)
+        return _carry_out(
+            settings, opened, instance, Received(job, Reception.RESUMED), given_options(flags, FIELDS), as_json
+        )
 
 
 @contextmanager
@@ -117,14 +134,6 @@ def _product(settings: Settings) -> Iterator[tuple[Database, DagsterInstance]]:
     with database(settings) as opened, runs.open_instance(settings, opened) as instance:
         runs.sweep(settings, opened.engine, instance)
         yield opened, instance
-
-
-def _given(flags: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in flags.items()
-        if value not in (None, ())
-    }
 
 
 def _carry_out(

@@ -41,6 +41,7 @@ class JobRow(BaseModel):
     launches: int
     launch_wanted: bool
     message: str | None
+    applied_at: datetime | None = None
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None

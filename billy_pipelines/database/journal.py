@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy import Connection, Engine, and_, case, func, select, text
 
 from billy_pipelines.database.tables import items
 
@@ -23,7 +24,10 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class NewItem:
-    """A row as validation left it: `item_data` is None when it was rejected."""
+    """A row as validation left it: `item_data` is None when it was rejected.
+
+    A row that is part of another's record has that row's index as `leader_index`; it is never sent by itself.
+    """
 
     item_index: int
     line: int
@@ -33,11 +37,15 @@ class NewItem:
     error_code: str | None = None
     error: str | None = None
     details: dict[str, Any] | list[Any] | None = None
+    leader_index: int | None = None
 
 
 @dataclass(frozen=True)
 class PlannedItem:
-    """What the plan decided for a row: a verdict, or an action that is still to be carried out."""
+    """What the plan decided for a row: a verdict, or an action that is still to be carried out.
+
+    `item_data`: the row with what the plan resolved in it (ids of accounts, contacts, products); None leaves it.
+    """
 
     item_index: int
     status: str
@@ -48,6 +56,7 @@ class PlannedItem:
     error_code: str | None = None
     error: str | None = None
     details: dict[str, Any] | list[Any] | None = None
+    item_data: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Item:
-    """One row of the journal."""
+    """One row of the journal. A row that is part of another's record has status, ids and errors of that one."""
 
     item_index: int
     line: int
@@ -88,25 +97,42 @@ class Item:
     error_code: str | None
     error: str | None
     details: dict[str, Any] | list[Any] | None
+    leader_index: int | None = None
 
 
-_COLUMNS = [items.c[name] for name in Item.__dataclass_fields__]
+_leaders = items.alias("leaders")
+_SHARED = ("status", "action", "billy_id", "attempts", "error_code", "error")
+"""What a row that is part of another's record has from it."""
+
+
+def _column(name: str) -> Any:
+    if name in _SHARED:
+        return case((items.c.leader_index.is_(None), items.c[name]), else_=_leaders.c[name]).label(name)
+    return items.c[name]
+
+
+_COLUMNS = [_column(name) for name in Item.__dataclass_fields__]
+_STATUS = _column("status")
+_WITH_LEADERS = items.outerjoin(
+    _leaders, and_(_leaders.c.job_id == items.c.job_id, _leaders.c.item_index == items.c.leader_index)
+)
 
 _INSERT = """
 INSERT INTO billy.billy_bulk_job_items
-    (job_id, item_index, line, item_data, status, natural_key, error_code, error, details)
-SELECT :job, r.item_index, r.line, r.item_data, r.status, r.natural_key, r.error_code, r.error, r.details
-FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(item_index int, line int, item_data jsonb, status text,
-    natural_key text, error_code text, error text, details jsonb)
+    (job_id, item_index, line, leader_index, item_data, status, natural_key, error_code, error, details)
+SELECT :job, r.item_index, r.line, r.leader_index, r.item_data, r.status, r.natural_key, r.error_code, r.error,
+    r.details
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(item_index int, line int, leader_index int, item_data jsonb,
+    status text, natural_key text, error_code text, error text, details jsonb)
 ON CONFLICT (job_id, item_index) DO NOTHING
 """
 
 _PLAN = """
 UPDATE billy.billy_bulk_job_items AS i SET status = r.status, action = r.action, billy_id = r.billy_id,
     changes = r.changes, before_image = r.before_image, error_code = r.error_code, error = r.error, details = r.details,
-    updated_at = clock_timestamp()
+    item_data = coalesce(r.item_data, i.item_data), updated_at = clock_timestamp()
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(item_index int, status text, action text, billy_id text,
-    changes jsonb, before_image jsonb, error_code text, error text, details jsonb)
+    item_data jsonb, changes jsonb, before_image jsonb, error_code text, error text, details jsonb)
 WHERE i.job_id = :job AND i.item_index = r.item_index
 """
 
@@ -135,11 +161,12 @@ class Journal:
         self._engine = engine
         self._job_id = job_id
 
-    def insert(self, rows: Sequence[NewItem]) -> None:
+    def insert(self, rows: Iterable[NewItem]) -> None:
         """Add the rows of the file; rows that are there already stay as they are (a resumed job)."""
+        left = iter(rows)
         with self._engine.begin() as connection:
-            for start in range(0, len(rows), CHUNK):
-                self._execute(connection, _INSERT, rows[start : start + CHUNK])
+            while chunk := list(islice(left, CHUNK)):  # a million rows never exist together
+                self._execute(connection, _INSERT, chunk)
 
     def plan(self, rows: Sequence[PlannedItem]) -> None:
         """Write what the plan decided, all of it or nothing."""
@@ -155,32 +182,58 @@ class Journal:
 
     def items(self, statuses: Iterable[str] | None = None) -> list[Item]:
         """The rows, in the order of the file; only those in the given statuses if any are given."""
-        query = select(*_COLUMNS).where(items.c.job_id == self._job_id).order_by(items.c.item_index)
+        return self._items(statuses, _COLUMNS, _WITH_LEADERS, [])
+
+    def leaders(self, statuses: Iterable[str]) -> list[Item]:
+        """The rows in the given statuses that stand for a record of their own: what can be planned and sent."""
+        own = [items.c[name] for name in Item.__dataclass_fields__]
+        return self._items(statuses, own, items, [items.c.leader_index.is_(None)])
+
+    def _items(self, statuses: Iterable[str] | None, columns: Any, source: Any, only: list[Any]) -> list[Item]:
+        query = select(*columns).select_from(source).where(items.c.job_id == self._job_id, *only)
         if statuses is not None:
-            query = query.where(items.c.status.in_(list(statuses)))
+            status = _STATUS if source is _WITH_LEADERS else items.c.status
+            query = query.where(status.in_(list(statuses)))
         with self._engine.connect() as connection:
-            return [Item(*row) for row in connection.execute(query)]
+            return [Item(*row) for row in connection.execute(query.order_by(items.c.item_index))]
 
     def counts(self) -> dict[str, int]:
         """How many rows are in each status."""
+        query = select(_STATUS, func.count()).select_from(_WITH_LEADERS).where(items.c.job_id == self._job_id)
         with self._engine.connect() as connection:
-            rows = connection.execute(
-                text("SELECT status, count(*) FROM billy.billy_bulk_job_items WHERE job_id = :job GROUP BY status"),
-                {"job": self._job_id},
-            )
-            return {str(row[0]): int(row[1]) for row in rows}
+            return {str(row[0]): int(row[1]) for row in connection.execute(query.group_by(_STATUS))}
 
     def claimed_ids(self) -> set[str]:
-        """Billy ids that rows of this job are already known to have made."""
+        """Billy ids that rows of this job are already known to have made, whatever became of the row then."""
         with self._engine.connect() as connection:
             rows = connection.execute(
                 text(
                     "SELECT billy_id FROM billy.billy_bulk_job_items"
-                    " WHERE job_id = :job AND status = 'created' AND billy_id IS NOT NULL"
+                    " WHERE job_id = :job AND action = 'create' AND billy_id IS NOT NULL"
                 ),
                 {"job": self._job_id},
             )
             return {str(row[0]) for row in rows}
+
+    def followers(self) -> dict[int, int]:
+        """Row that stands for a record of several rows -> how many others are part of it."""
+        query = select(items.c.leader_index, func.count()).where(
+            items.c.job_id == self._job_id, items.c.leader_index.is_not(None)
+        )
+        with self._engine.connect() as connection:
+            return {int(row[0]): int(row[1]) for row in connection.execute(query.group_by(items.c.leader_index))}
+
+    def fields(self) -> frozenset[str]:
+        """The fields that some valid row says something about, those of an invoice's lines included."""
+        query = text(
+            "SELECT DISTINCT jsonb_object_keys(item_data) FROM billy.billy_bulk_job_items"
+            " WHERE job_id = :job AND jsonb_typeof(item_data) = 'object' UNION "
+            "SELECT DISTINCT jsonb_object_keys(part) FROM billy.billy_bulk_job_items, "
+            "jsonb_array_elements(CASE jsonb_typeof(item_data -> 'lines') WHEN 'array' THEN item_data -> 'lines'"
+            " ELSE '[]' END) AS part WHERE job_id = :job AND jsonb_typeof(part) = 'object'"
+        )
+        with self._engine.connect() as connection:
+            return frozenset(str(name) for name in connection.execute(query, {"job": self._job_id}).scalars())
 
     def move(self, old: Iterable[str], new: str) -> int:
         """Move all rows from some statuses to another; returns how many."""

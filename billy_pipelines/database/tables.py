@@ -71,6 +71,8 @@ jobs = Table(
     Column("launches", Integer, nullable=False, server_default="0"),
     Column("launch_wanted", Boolean, nullable=False, server_default="false"),
     Column("message", Text),
+    # When a person applied the plan (`billy apply`): deletes and approvals from a dropped file wait for it.
+    _now("applied_at", nullable=True),
     _now("created_at"),
     _now("started_at", nullable=True),
     _now("completed_at", nullable=True),
@@ -85,6 +87,9 @@ items = Table(
     Column("job_id", Text, ForeignKey(jobs.c.job_id, ondelete="CASCADE"), primary_key=True),
     Column("item_index", Integer, primary_key=True),
     Column("line", Integer, nullable=False),
+    # The row that stands for the whole record this row is a part of (the first line of an invoice); its verdict is
+    # this row's verdict. Null for a row that stands for itself.
+    Column("leader_index", Integer),
     # Mapped fields only (rule B23); null for a row that validation rejected, which therefore can never be sent.
     Column("item_data", JSONB),
     Column("status", Text, nullable=False),

@@ -7,7 +7,9 @@ from typing import Any
 import dagster as dg
 
 from billy_pipelines import runs
-from billy_pipelines.bulk import lifecycle, reports
+from billy_pipelines.bulk import lifecycle
+from billy_pipelines.bulk.applying import waits_for_person
+from billy_pipelines.bulk.plan_report import write_plan
 from billy_pipelines.bulk.reading import check_job_rows
 from billy_pipelines.bulk.verdicts import State
 from billy_pipelines.defs import metadata
@@ -71,7 +73,7 @@ def build_assets(resource: Resource[Any]) -> list[dg.AssetsDefinition]:
         with session.step(context) as (execution, switch):
             run_stoppable(switch, execution.plan)
             job = session.reload()
-            reports.write_plan(job, job.journal.items())
+            write_plan(job, job.journal.items())
             check = error_rate_result(execution)
             if not check.passed and not job.options.dry_run:
                 lifecycle.end_failed(job, execution.gate_error())
@@ -91,8 +93,9 @@ def build_assets(resource: Resource[Any]) -> list[dg.AssetsDefinition]:
     def sync(context: dg.AssetExecutionContext, session: JobSession) -> Iterator[dg.MaterializeResult[None]]:
         with session.step(context) as (execution, switch):
             job = session.reload()
-            if job.options.dry_run:
-                lifecycle.end_planned(job)
+            waiting = waits_for_person(job, execution.register_size)
+            if job.options.dry_run or waiting:
+                lifecycle.end_planned(job, waiting)
                 return
             lifecycle.set_state(job, State.PROCESSING)
             run_stoppable(switch, execution.sync)

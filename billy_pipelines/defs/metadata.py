@@ -18,20 +18,25 @@ Metadata = dict[str, Any]
 
 def of_rows(job: JobContext, upload: Upload) -> Metadata:
     """The file as it was read."""
-    unknown = upload.headers.unknown
+    unknown, described = upload.headers.unknown, upload.described()
+    aside = described.pop("set_aside")
+    for shown_elsewhere in ("columns", "unknown_columns", "ignored_columns", "remembered_mapping"):
+        described.pop(shown_elsewhere)
     return {
         "dagster/row_count": len(upload.table.lines),
         "file": dg.MetadataValue.path(str(job.upload)),
-        "delimiter": upload.table.delimiter,
+        "read_as": dg.MetadataValue.md("\n".join(reports.understanding(upload.described()))),
+        **{name: value for name, value in described.items() if value not in ("", None)},
         "columns": dg.MetadataValue.json(upload.headers.fields),
         "columns_not_used": dg.MetadataValue.json(dict(list(unknown.items())[:MOST_COLUMNS_NAMED])),
+        "lines_set_aside": len(aside),
     }
 
 
 def of_valid_rows(job: JobContext, checked: Checked) -> Metadata:
     """How the rows passed validation."""
     return {
-        "dagster/row_count": len(checked.items) - checked.rejected,
+        "dagster/row_count": len(checked.upload.table.lines) - checked.rejected,
         "rejected": checked.rejected,
         "errors_by_code": dg.MetadataValue.json(dict(checked.errors)),
         "warnings_by_code": dg.MetadataValue.json(dict(checked.warnings)),
@@ -45,6 +50,7 @@ def of_plan(job: JobContext) -> Metadata:
         "books_of": job.row.message or "",
         **{f"planned_{action}": number for action, number in job.row.planned.items()},
         "plan": dg.MetadataValue.path(str(job.folder / "plan.csv")),
+        "summary": dg.MetadataValue.md((job.folder / "plan.md").read_text(encoding="utf-8")),
         "first_rejects": rejects_table(job),
     }
 

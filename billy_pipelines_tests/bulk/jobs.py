@@ -12,10 +12,12 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from billy_pipelines.bulk import lifecycle, reports
+from billy_pipelines.bulk.applying import waits_for_person
 from billy_pipelines.bulk.context import JobContext, load_job
 from billy_pipelines.bulk.execution import Execution, Stopped
 from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.intake import Received, receive
+from billy_pipelines.bulk.plan_report import write_plan
 from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.reading import check_job_rows, read_job_upload
 from billy_pipelines.bulk.sync import Timing
@@ -49,19 +51,20 @@ def numbered(count: int, start: int = 0) -> list[dict[str, str]]:
 
 
 def take_in(settings: Settings, engine: Engine, file: Path, **options: Any) -> Received:
-    """Receive a file as an import of customers for `default`."""
-    again = options.pop("again", False)
+    """Receive a file for `default`, an import of customers typed as a command unless the options say otherwise."""
+    again, launch = options.pop("again", False), options.pop("launch", False)
+    resource, operation = options.pop("resource", "customers"), options.pop("operation", "import")
     received = receive(
         settings,
         engine,
         file,
         organization="default",
-        resource="customers",
-        operation="import",
+        resource=resource,
+        operation=operation,
         options=options,
         again=again,
         keep=True,
-        launch=False,
+        launch=launch,
     )
     _skip_slow_start(engine)
     return received
@@ -103,9 +106,10 @@ async def run_job_async(
             execution = Execution(load_job(settings, engine, job_id), lease, progress, timing)
             progress.total = execution.job.row.total_items
             await execution.plan(stop)
-            reports.write_plan(job, job.journal.items())
-            if job.options.dry_run:
-                return lifecycle.end_planned(execution.job)
+            write_plan(job, job.journal.items())
+            waiting = waits_for_person(job, execution.register_size)
+            if job.options.dry_run or waiting:
+                return lifecycle.end_planned(execution.job, waiting)
             before_sync()
             await execution.sync(stop)
             return lifecycle.end_completed(execution.job)

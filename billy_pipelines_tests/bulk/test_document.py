@@ -176,7 +176,7 @@ def test_a_job_with_some_wrong_rows_ends_with_3_and_files_that_are_there(
     assert (document["status"], code) == ("completed_with_errors", 3)
     assert document["counts"] == {**document["counts"], "total": 6, "created": 4, "skipped": 1, "rejected": 1}
     assert document["warnings"] == {"vat_placeholder": 1}
-    assert set(document["files"]) == {"folder", "upload", "plan", "results", "rejected", "report"}
+    assert set(document["files"]) == {"folder", "upload", "plan", "plan_summary", "results", "rejected", "report"}
     assert all(Path(path).exists() for path in document["files"].values())
 
 

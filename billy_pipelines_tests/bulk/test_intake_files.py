@@ -125,7 +125,7 @@ def test_b23_whatever_a_file_is_called_it_is_kept_beside_the_jobs_own_files(desk
 def test_a_jobs_own_files_never_take_the_place_of_its_upload(desk: Desk) -> None:
     job = desk.hand_in(desk.file("results.csv")).job
     run_job(desk.settings, desk.engine, job.job_id)
-    assert desk.kept(job) == ["plan.csv", "report.md", "results.csv", "upload-results.csv"]
+    assert desk.kept(job) == ["plan.csv", "plan.md", "report.md", "results.csv", "upload-results.csv"]
     assert sha256_of(desk.upload(job)) == job.upload_sha256
 
 
@@ -247,7 +247,7 @@ def test_one_file_seen_by_two_at_once_is_one_job_and_not_lost(desk: Desk) -> Non
         ({"organization": "vest"}, "There is no organization 'vest'. Known: default."),
         ({"resource": "kunder"}, "There is no resource 'kunder'. Known: customers"),
         ({"operation": "explode"}, "The operation 'explode' is not offered for customers. Offered: import"),
-        ({"options": {"batchsize": 3}}, "options: batchsize: Extra inputs.*Known options: batch_size"),
+        ({"options": {"batchsize": 3}}, "options: batchsize: Extra inputs.*Known options: .*batch_size"),
         ({"options": {"on_existing": "maybe"}}, "options: on_existing: Input should be"),
         ({"options": {"max_error_rate": True}}, "options: max_error_rate"),
         ({"options": {"match_on": ["shoe size"]}}, "match_on: no such key: shoe size. Known keys: "),

@@ -20,15 +20,35 @@ from billy_pipelines.bulk.options import (
 )
 
 DEFAULTS = {
+    # how the file is read
+    "encoding": "auto",
+    "delimiter": "auto",
+    "sheet": "",
+    "header_line": 0,
+    "profile": "auto",
+    "mapping": {},
+    "set": {},
+    "decimal": "auto",
+    "date_order": "auto",
+    "inherit_blanks": "auto",
+    "prices_include_vat": "unknown",
+    "repair_text": False,
+    "blank_means": "keep",
+    "language": "en",
+    # what is done with its rows
     "batch_size": 10,
     "continue_on_error": True,
     "validate_before_create": True,
     "dry_run": False,
     "on_existing": "skip",
+    "on_missing": "reject",
+    "on_archived": "skip",
     "match_on": [],
     "max_error_rate": 0.05,
-    "blank_means": "keep",
+    "contact_by_name": False,
+    "own_numbers": False,
     "bulk_save": "off",
+    "confirm_count": 0,
     "archive_if_used": True,
 }
 

@@ -18,7 +18,8 @@ from billy_pipelines.database.journal import Item, PlannedItem
 from billy_pipelines.sandbox import SandboxServer
 from billy_pipelines.schemas.contact_meaning import row_as_contact
 from billy_pipelines.schemas.customers import CUSTOMERS
-from billy_pipelines.settings import Settings
+from billy_pipelines.schemas.resource import PlanTerms, Resolved
+from billy_pipelines.settings import Organization, Settings
 from billy_pipelines_tests.bulk.jobs import check_accounts, customers_csv, numbered, run_job, take_in
 
 CVR = "10000009"  # its check digits are right
@@ -36,11 +37,12 @@ def item_of(row: dict[str, Any], index: int = 0, details: list[Any] | None = Non
     return Item(index, index + 2, row, VALID, None, row["name"], None, None, None, 0, None, None, details)
 
 
-def plan(rows: list[dict[str, Any]], *records: Contact, **options: Any) -> Plan:
+def plan(rows: list[dict[str, Any]], *records: Contact, operation: str = "import", **options: Any) -> Plan:
     chosen = JobOptions(**options)
-    planner = Planner(CUSTOMERS, chosen, Register(CUSTOMERS, records, chosen.match_on))
+    terms = PlanTerms(Organization(name="default"), operation)
+    planner = Planner(CUSTOMERS, chosen, Register(CUSTOMERS, records, chosen.match_on), terms)
     for index, row in enumerate(rows):
-        planner.add(item_of(row, index), planner.match(row))
+        planner.add(item_of(row, index), Resolved(row), planner.match(row))
     return planner.plan
 
 
@@ -201,8 +203,8 @@ def test_match_on_holds_for_the_rows_of_the_file_too() -> None:
 
 def test_planning_anew_keeps_what_validation_said_and_says_its_own_words_anew() -> None:
     said = [{"code": "vat_check_digit", "stage": "file"}, {"code": "ambiguous_match", "stage": "plan"}]
-    planner = Planner(CUSTOMERS, JobOptions(), Register(CUSTOMERS, []))
-    planner.add(item_of(NEW, details=said), planner.match(NEW))
+    planner = Planner(CUSTOMERS, JobOptions(), Register(CUSTOMERS, []), PlanTerms(Organization(name="default")))
+    planner.add(item_of(NEW, details=said), Resolved(NEW), planner.match(NEW))
     assert codes(planner.plan.items[0]) == ["vat_check_digit"]
 
 

@@ -15,6 +15,8 @@ from billy_pipelines.bulk.verdicts import CREATE, PLANNED, UPDATE, VALID, Verdic
 from billy_pipelines.database.journal import Item, PlannedItem
 from billy_pipelines.schemas.contact_meaning import row_as_contact
 from billy_pipelines.schemas.customers import CUSTOMERS
+from billy_pipelines.schemas.resource import PlanTerms, Resolved
+from billy_pipelines.settings import Organization
 
 ROWS = st.fixed_dictionaries(
     {"name": st.sampled_from(["Æ", "Ø"])},
@@ -30,10 +32,11 @@ BUT_CREATE = [choice for choice in OnExisting if choice is not OnExisting.create
 
 
 def decided(rows: list[dict[str, Any]], contacts: list[Contact], on_existing: OnExisting) -> list[PlannedItem]:
-    planner = Planner(CUSTOMERS, JobOptions(on_existing=on_existing), Register(CUSTOMERS, contacts))
+    terms = PlanTerms(Organization(name="default"))
+    planner = Planner(CUSTOMERS, JobOptions(on_existing=on_existing), Register(CUSTOMERS, contacts), terms)
     for index, row in enumerate(rows):
         item = Item(index, index + 2, row, VALID, None, row["name"], None, None, None, 0, None, None, None)
-        planner.add(item, planner.match(row))
+        planner.add(item, Resolved(row), planner.match(row))
     return planner.plan.items
 
 

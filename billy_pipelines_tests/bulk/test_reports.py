@@ -100,7 +100,7 @@ def test_results_has_each_row_once_in_the_order_and_with_the_line_of_the_file(
     assert [(row[0], row[1], row[2], row[4]) for row in rows] == [
         ("2", "Ny ApS", "created", ""),
         ("4", "Gammel ApS", "skipped", "exists"),
-        ("6", "", "rejected", "email_form"),
+        ("6", "Forkert ApS", "rejected", "email_form"),
         ("7", "Advaret ApS", "created", ""),
         ("8", "Ny ApS", "rejected", "duplicate_in_file"),
     ]
@@ -127,15 +127,15 @@ def test_files_of_an_earlier_end_go_when_no_row_ends_that_way_any_more(office: O
     assert "unprocessed.csv" in files_of(job)
     sandbox.sandbox.switch(revoked_after=None)
     run_job(office.settings, office.engine, job.job_id)
-    assert files_of(job) == {"kunder.csv", "plan.csv", "results.csv", "report.md"}
+    assert files_of(job) == {"kunder.csv", "plan.csv", "plan.md", "results.csv", "report.md"}
     assert column(job, "results.csv", "verdict") == ["created"]
 
 
 def test_a_file_that_cannot_be_read_leaves_a_report_that_says_why(office: Office) -> None:
-    job = office.run(b"navn\nS\xf8ren\n")
+    job = office.run(b'navn\n"S\xf8ren\n')
     assert table(job, "results.csv")[1:] == []
     report = (job.folder / "report.md").read_text(encoding="utf-8")
-    assert "not_utf8" in report
+    assert "broken_quotes" in report
     assert "line 2" in report
 
 
@@ -229,7 +229,8 @@ def test_no_cell_of_any_file_is_run_by_a_spreadsheet(office: Office, sandbox: Sa
 def test_b25_everything_in_a_jobs_folder_is_for_its_owner_only(office: Office) -> None:
     job = office.run(csv_text(*REJECTED))
     modes = {path.name: path.stat().st_mode & 0o777 for path in job.folder.iterdir()}
-    assert modes == dict.fromkeys(["kunder.csv", "plan.csv", "results.csv", "rejected.csv", "report.md"], 0o600)
+    names = ["kunder.csv", "plan.csv", "plan.md", "results.csv", "rejected.csv", "report.md"]
+    assert modes == dict.fromkeys(names, 0o600)
     for folder in (job.folder, job.folder.parent):
         assert folder.stat().st_mode & 0o777 == 0o700
 
@@ -286,7 +287,8 @@ def test_the_report_tells_whose_books_how_many_and_why(office: Office, sandbox: 
         assert line in report.splitlines(), line
     assert "| failed |" not in report
     assert "rejected.csv and drop that file again" in report
-    assert "Columns not used: `Noter`, `CPR-nr`" in report
+    assert "Columns not used: `Noter`." in report
+    assert "Columns left out on purpose: `CPR-nr` (CPR numbers must not be sent to Billy)." in report
 
 
 def test_a_column_name_from_the_file_is_no_link_in_the_report(office: Office) -> None:

@@ -87,7 +87,7 @@ BAD = [
     ("on_existing: 2026-02-31", "cannot be read as YAML"),
     ("- on_existing", "must hold lines such as 'on_existing: update'"),
     ("1: update", "must hold lines such as 'on_existing: update'"),
-    ("batchsize: 3", "Known options: batch_size"),
+    ("batchsize: 3", "Known options: encoding"),
     ("batch_size: 0", "batch_size: Input should be greater than or equal to 1"),
     ("max_error_rate: yes", "max_error_rate: Input should be a valid number"),
     ("again: maybe", "again must be true or false"),

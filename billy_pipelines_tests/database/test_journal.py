@@ -267,3 +267,25 @@ def test_moving_takes_the_rows_of_the_given_statuses_along(rows: Journal) -> Non
     assert row_of(rows, 1).attempts == 1
     assert row_of(rows, 2).error == "nej"
     assert rows.move(["planned"], "unprocessed") == 0
+
+
+# -- rows that make one record together --------------------------------------------------------------------------------
+
+
+def test_a_row_that_is_part_of_a_record_has_the_verdict_of_the_row_that_stands_for_it(make: MakeJournal) -> None:
+    book = make("job")
+    first = NewItem(0, 2, {"invoice": "F1", "lines": []}, "valid", "F1")
+    others = [NewItem(n, n + 2, {"part_of": 0}, "valid", leader_index=0) for n in (1, 2)]
+    book.insert([first, *others, NewItem(3, 5, {"invoice": "F2"}, "valid")])
+    assert [item.item_index for item in book.leaders(["valid"])] == [0, 3]
+    book.plan([PlannedItem(0, "planned", "create", item_data={"invoice": "F1", "contactId": "c"})])
+    assert book.counts() == {"planned": 3, "valid": 1}
+    book.write([Sending(0, "hash"), Outcome(0, "created", billy_id="abc")])
+    assert book.counts() == {"created": 3, "valid": 1}
+    assert [(item.line, item.status, item.billy_id) for item in book.items(["created"])] == [
+        (2, "created", "abc"),
+        (3, "created", "abc"),
+        (4, "created", "abc"),
+    ]
+    assert [item.item_data for item in book.items()][:2] == [{"invoice": "F1", "contactId": "c"}, {"part_of": 0}]
+    assert book.leaders(["created"])[0].billy_id == "abc"

@@ -39,19 +39,29 @@ def _snapshot() -> dict[str, Any]:
 
 
 def test_the_definitions() -> None:
-    def asset(*needs: str) -> dict[str, Any]:
-        return {"needs": list(needs), "group": "customers", "partitions": "billy_uploads"}
+    resources = ("customers", "contacts", "products", "invoices")
+    jobs = sorted(f"bulk_{resource}" for resource in resources)
+
+    def chain(resource: str) -> dict[str, Any]:
+        def asset(*needs: str) -> dict[str, Any]:
+            return {"needs": list(needs), "group": resource, "partitions": "billy_uploads"}
+
+        return {
+            f"{resource}/rows": asset(),
+            f"{resource}/valid_rows": asset(f"{resource}/rows"),
+            f"{resource}/plan": asset(f"{resource}/valid_rows"),
+            f"{resource}/sync": asset(f"{resource}/plan"),
+        }
 
     assert _snapshot() == {
-        "assets": {
-            "customers/rows": asset(),
-            "customers/valid_rows": asset("customers/rows"),
-            "customers/plan": asset("customers/valid_rows"),
-            "customers/sync": asset("customers/plan"),
+        "assets": {name: asset for resource in resources for name, asset in chain(resource).items()},
+        "checks": {
+            f"{resource}/{name}": blocking
+            for resource in resources
+            for name, blocking in (("plan:error_rate", True), ("sync:rows_accounted_for", False))
         },
-        "checks": {"customers/plan:error_rate": True, "customers/sync:rows_accounted_for": False},
-        "jobs": ["bulk_customers"],
-        "sensors": {"uploads": (1, dg.DefaultSensorStatus.RUNNING, ["bulk_customers"])},
+        "jobs": jobs,
+        "sensors": {"uploads": (1, dg.DefaultSensorStatus.RUNNING, jobs)},
         "schedules": [],
     }
 

@@ -1,0 +1,133 @@
+"""What one planned row does in Billy: create, update, archive, delete, each compared with the record as it is now."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from pydantic import ValidationError
+
+from billy_pipelines.billy.client import BillyClient
+from billy_pipelines.billy.errors import BillyError, NotFound, NotSent, OutcomeUnknown, Refused, TokenRefused
+from billy_pipelines.bulk.options import JobOptions
+from billy_pipelines.bulk.verdicts import DELETE, VERDICT_OF_ACTION, Verdict
+from billy_pipelines.database.journal import Item, Outcome
+from billy_pipelines.schemas.codes import sentence
+from billy_pipelines.schemas.resource import Change, Resource
+
+USED_STATUSES = (400, 409, 422)
+"""What a refused delete may answer when something refers to the record: 422 is likely (unverified)."""
+
+
+class Writes:
+    """The requests of one row. All raise what the client raises; an outcome is what is then written down."""
+
+    def __init__(self, resource: Resource[Any], options: JobOptions, client: BillyClient, references: Any) -> None:
+        self._resource = resource
+        self._references = references
+        self._options = options
+        self._client = client
+
+    async def create(self, item: Item, permitted: bool) -> Outcome:
+        """Make the record of a row; `permitted`: a permit of the rate limit is in hand."""
+        body = self._resource.create_body(item.item_data or {})
+        answer = await self._client.create(
+            self._resource.endpoint, self._resource.endpoint_singular, body, permitted=permitted
+        )
+        try:
+            record = self._resource.created_record(answer)
+        except (ValidationError, KeyError, IndexError) as error:
+            raise OutcomeUnknown(f"Billy's answer to the create cannot be read: {error}") from error
+        if not self._resource.is_complete(item.item_data or {}, record):
+            # That the record in an answer is complete is unverified; without this reading it is only not compared.
+            with suppress(BillyError):
+                record = await self._resource.read_one(self._client, record.id)
+        image = record.image()
+        if problem := self._resource.created_problem(item.item_data or {}, record, self._references):
+            # It is there, and stays: the row is told apart from one that was refused by its id.
+            return Outcome(
+                item.item_index,
+                Verdict.FAILED,
+                billy_id=record.id,
+                after_image=image,
+                error_code=problem.code,
+                error=problem.message,
+            )
+        return Outcome(item.item_index, Verdict.CREATED, billy_id=record.id, after_image=image)
+
+    async def change(self, item: Item, record: Any, permitted: bool) -> Outcome:
+        """Update, archive or delete a record as it was just read (R7); what was read is the before-image."""
+        if record is None:
+            record = await self._resource.read_one(self._client, item.billy_id or "")
+        changes, moved = self.compare_with_plan(item, record)
+        if moved:
+            text = sentence("changed_since_plan", self._options.language, fields=", ".join(moved))
+            return Outcome(item.item_index, Verdict.FAILED, error_code="changed_since_plan", error=text)
+        before = record.image()
+        if item.action == DELETE:
+            return await self._delete(item, record, before, permitted)
+        if changes:
+            try:
+                record = await self._resource.write_update(self._client, record, changes, permitted)
+            except NotSent as error:
+                # A row can need two requests; if only the first one left, what is in Billy must be looked up.
+                raise OutcomeUnknown(f"{error}") from error
+        verdict = VERDICT_OF_ACTION[item.action or ""]
+        return Outcome(item.item_index, verdict, billy_id=record.id, before_image=before, after_image=record.image())
+
+    async def _delete(self, item: Item, record: Any, before: dict[str, Any], permitted: bool) -> Outcome:
+        """A record that Billy keeps because something refers to it is archived instead, where that was allowed.
+
+        Which status says so is unverified (422 is likely), so only a record that is still there and can be archived is.
+        """
+        try:
+            deleted = await self._client.delete(self._resource.endpoint, record.id, permitted=permitted)
+        except TokenRefused:
+            raise
+        except Refused as error:
+            archive = self._resource.archive
+            if archive is None or not self._options.archive_if_used or error.status not in USED_STATUSES:
+                raise
+            if not self._resource.is_archived(record):
+                record = await self._resource.write_update(self._client, record, [archive], False)
+            return Outcome(
+                item.item_index, Verdict.ARCHIVED, billy_id=record.id, before_image=before, after_image=record.image()
+            )
+        if record.id not in deleted and not await self._is_gone(record.id):
+            text = sentence("not_deleted", self._options.language)
+            return Outcome(item.item_index, Verdict.FAILED, error_code="not_deleted", error=text)
+        return Outcome(item.item_index, Verdict.DELETED, billy_id=record.id, before_image=before)
+
+    async def _is_gone(self, record_id: str) -> bool:
+        """Success without the id proves nothing: deleting a missing record says 200 too (documented)."""
+        try:
+            await self._resource.read_one(self._client, record_id)
+        except NotFound:
+            return True
+        return False
+
+    def compare_with_plan(self, item: Item, record: Any) -> tuple[list[Change], list[str]]:
+        """The planned changes that are still to be made, and the fields somebody changed otherwise since (R7).
+
+        A delete goes back on a record as it was planned: any writable field that differs counts.
+        """
+        if item.action == DELETE:
+            return [], self._resource.moved(item.before_image or {}, record)
+        row = item.item_data or {}
+        now = {change.field: change for change in self._resource.differences(row, record)}
+        for flag in (self._resource.role_change, self._resource.archive):
+            planned = (item.changes or {}).get(flag.field) if flag else None
+            if flag and planned and flag.field not in now:
+                present = bool(getattr(record, flag.field))
+                if present != planned[1]:
+                    now[flag.field] = Change(flag.field, present, planned[1])
+        changes, moved = [], []
+        for field, (old, _new) in (item.changes or {}).items():
+            change = now.get(field)
+            if change is None:
+                continue  # it has the wanted value already
+            if change.old != old:
+                moved.append(field)
+            else:
+                changes.append(change)
+        return changes, moved
