@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from billy_pipelines.files.compound import COMBINED
 from billy_pipelines.files.names import quoted
 from billy_pipelines.files.table import UnreadableFile
 from billy_pipelines.schemas.codes import sentence
+from billy_pipelines.schemas.row_schema import Grouping
 
 
 class Level(IntEnum):
@@ -76,6 +77,30 @@ def settle(claims: Iterable[Claim], language: str) -> tuple[dict[str, list[Claim
             first, second, field = quoted(rivals[0].column), quoted(claim.column), " + ".join(claim.fields)
             raise UnreadableFile("two_columns_one_field", first=first, second=second, field=field)
     return taken, lost
+
+
+def columns_of_lines(
+    unknown: Iterable[str], claims: list[Claim], grouping: Grouping, columns: Sequence[str], language: str
+) -> set[str]:
+    """Columns `lines.description` beside `description`: a key that a JSON record and its lines both have.
+
+    For a field of the lines it is the lines' own column that counts, for a field of the record the record's. Changes
+    the claims, and returns the columns of lines it dealt with.
+    """
+    nested: set[str] = set()
+    for column in unknown:
+        parent = column.removeprefix(f"{grouping.children}.")
+        place = next((i for i, claim in enumerate(claims) if claim.column == parent and claim.target), None)
+        if parent == column or place is None or claims[place].level is not Level.NAME:
+            continue
+        claim = claims[place]
+        loser, winner = column, claim
+        if not set(claim.fields) <= set(grouping.header):
+            loser, winner = parent, replace(claim, column=column, order=columns.index(column))
+            claims[place] = winner
+        claims.append(Claim(loser, "", Level.NAME, reason=_lost(claim.fields, winner, language)))
+        nested.add(column)
+    return nested
 
 
 def _lost(fields: Sequence[str], rival: Claim, language: str) -> str:

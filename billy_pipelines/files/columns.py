@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +13,13 @@ from billy_pipelines.files.compound import COMBINED, PERSON_FIELDS, joined
 from billy_pipelines.files.headers import HeaderMap, is_price
 from billy_pipelines.files.names import folded, says_including_vat
 from billy_pipelines.files.table import Table
-from billy_pipelines.schemas.reading_options import Blanks, DateOrder, Decimal, ReadingOptions, Stated
+from billy_pipelines.schemas.reading_options import Blanks, ReadingOptions, Stated
 from billy_pipelines.schemas.row_schema import Profile, RowSchema
 
 Flags = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.intp]
+_NO_DECIMALS = (",0", ",00", ".0", ".00")
+"""Ways to write a whole number; `1.000` may be a thousand."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,15 @@ class Fields:
     """By field: cells that were numbers, dates or booleans of their own in the file."""
     excluded: dict[int, tuple[str, str]]
     """Rows that must not be taken over, by position: the column that says so, and what it says."""
+    not_taken: dict[int, tuple[str, str]]
+    """Rows with an amount that no field takes, by position: its column, and the amount."""
     decimal: str
     """`auto`, `comma` or `point`."""
+    decimal_fallback: str
+    """What the profile says, for columns that do not show it; '' where it says nothing."""
     date_order: str
     """`auto`, `day_first` or `month_first`."""
+    date_order_fallback: str
     prices_include_vat: str
     """`true`, `false`, `unknown`, or `ask`: somebody has to say it before a price is used (rule B14)."""
 
@@ -57,19 +64,19 @@ def apply_columns(
     _let_persons_stand_in(frame, headers)
     for name, value in headers.constants.items():
         frame[name] = pd.Series(value, index=table.cells.index, dtype="str")
+    key = _record_column(columns, headers, schema, profile)
+    excluded = _excluded(columns, _starts(columns, key), schema, profile)
     return Fields(
         cells=pd.DataFrame(frame, index=table.cells.index),
         typed=typed,
-        excluded=_excluded(columns, headers, schema, profile),
-        decimal=_either(options.decimal, Decimal.auto, profile.decimal if profile else ""),
-        date_order=_either(options.date_order, DateOrder.auto, profile.date_order if profile else ""),
+        excluded=excluded,
+        not_taken=_not_taken(columns, _starts(columns, key or None), profile, excluded),
+        decimal=options.decimal.value,
+        decimal_fallback=profile.decimal if profile else "",
+        date_order=options.date_order.value,
+        date_order_fallback=profile.date_order if profile else "",
         prices_include_vat=_price_basis(headers, schema, profile, options),
     )
-
-
-def _either(option: str, unsaid: str, profiled: str) -> str:
-    """What the option says, else the profile."""
-    return str(option) if option != unsaid else profiled or str(unsaid)
 
 
 def _price_basis(headers: HeaderMap, schema: RowSchema, profile: Profile | None, options: ReadingOptions) -> str:
@@ -94,6 +101,10 @@ class _Columns:
 
     def __len__(self) -> int:
         return len(self._cells)
+
+    def named(self, name: str) -> list[str]:
+        """The columns of that name, as names of columns are compared; none for ''."""
+        return [column for column in self.header if name and folded(column) == folded(name)]
 
     def fill(self, column: str, starts: Positions) -> None:
         """Give blank cells the value of the nearest row above that has one, not above the row where theirs starts."""
@@ -124,39 +135,82 @@ def _inherit(
     names = [name for name in inheriting if headers.columns_of(name)]
     if not names:
         return
-    key = next((name for name in grouping.keys if name in headers.fields), "") if grouping else ""
-    if key in names:
-        columns.fill(headers.fields[key], np.zeros(len(columns), dtype=np.intp))
-    starts = _starts(columns, headers, key)
-    for column in dict.fromkeys(column for name in names if name != key for column in headers.columns_of(name)):
-        columns.fill(column, starts)
+    key = _record_column(columns, headers, schema, profile)
+    filled = list(dict.fromkeys(column for name in names for column in headers.columns_of(name)))
+    if key in filled:
+        columns.fill(key, np.zeros(len(columns), dtype=np.intp))
+    starts = _starts(columns, key)
+    for column in filled:
+        if column != key:
+            columns.fill(column, starts)
 
 
-def _starts(columns: _Columns, headers: HeaderMap, key: str) -> Positions:
-    """Per row: the position at which the rows of its record begin; 0 where no column tells records apart."""
+def _record_column(columns: _Columns, headers: HeaderMap, schema: RowSchema, profile: Profile | None) -> str | None:
+    """The column that tells records apart; '' where there is none, None where the profile's is not in the file."""
+    if schema.grouping is not None:
+        return next((headers.fields[name] for name in schema.grouping.keys if name in headers.fields), "")
+    if profile is None or not profile.record:
+        return ""
+    return next(iter(columns.named(profile.record)), None)
+
+
+def _starts(columns: _Columns, key: str | None) -> Positions:
+    """Per row: the position at which the rows of its record begin. Without a column that tells records apart that is
+    0; where the profile's own column is missing, every row is a record of its own."""
+    if key is None:
+        return np.arange(len(columns), dtype=np.intp)
     if not key or not len(columns):
         return np.zeros(len(columns), dtype=np.intp)
-    values = columns[headers.fields[key]].str.strip()
+    values = columns[key].str.strip()
     begins = ((values != values.shift()) | (values == "")).to_numpy(dtype=bool)
     return np.maximum.accumulate(np.where(begins, np.arange(len(columns)), 0)).astype(np.intp)
 
 
 def _excluded(
-    columns: _Columns, headers: HeaderMap, schema: RowSchema, profile: Profile | None
+    columns: _Columns, starts: Positions, schema: RowSchema, profile: Profile | None
 ) -> dict[int, tuple[str, str]]:
     """Rows the profile takes out. What is said of an order on its first line holds for its further lines."""
     found: dict[int, tuple[str, str]] = {}
-    grouping = schema.grouping
-    key = next((name for name in grouping.keys if name in headers.fields), "") if grouping else ""
     for name, values in (profile.excluded if profile else {}).items():
-        for column in (column for column in columns.header if folded(column) == folded(name)):
-            if grouping is not None:
-                columns.fill(column, _starts(columns, headers, key))
-            cells = columns[column]
-            out = cells.str.strip().str.casefold().isin([value.casefold() for value in values])
-            for position in np.flatnonzero(out.to_numpy(dtype=bool)):
-                found.setdefault(int(position), (column, str(cells.iloc[position])))
+        for column in columns.named(name):
+            if schema.grouping is not None:
+                columns.fill(column, starts)
+            _note(found, column, columns[column], _are_excluded(columns[column], values))
     return found
+
+
+def _are_excluded(column: pd.Series[str], values: tuple[str, ...]) -> Flags:
+    cells = column.str.strip().str.casefold()
+    said = (cells != "").to_numpy(dtype=bool)
+    if values == ("*",):
+        return said
+    written = [f"{value}{end}" for value in values if value.isdigit() for end in _NO_DECIMALS]
+    among = cells.isin([*map(str.casefold, values), *written]).to_numpy(dtype=bool)
+    return said & ~among if values[:1] == ("!",) else among
+
+
+def _not_taken(
+    columns: _Columns, starts: Positions, profile: Profile | None, excluded: Collection[int]
+) -> dict[int, tuple[str, str]]:
+    """Rows with an amount that no field takes, unless the total of their order tells whether it is missing."""
+    found: dict[int, tuple[str, str]] = {}
+    if profile is None or not profile.must_be_zero:
+        return found
+    stated = np.zeros(len(columns), dtype=bool)
+    for column in columns.named(profile.stated_total):
+        stated[starts[_given(columns[column])]] = True
+    open_to_question = ~stated[starts]
+    for name in profile.must_be_zero:
+        for column in columns.named(name):
+            amounts = columns[column].str.contains("[1-9]", regex=True).to_numpy(dtype=bool)
+            _note(found, column, columns[column], amounts & open_to_question)
+    return {position: said for position, said in found.items() if position not in excluded}
+
+
+def _note(found: dict[int, tuple[str, str]], column: str, cells: pd.Series[str], which: Flags) -> None:
+    positions = np.flatnonzero(which)
+    for position, value in zip(positions.tolist(), cells.to_numpy(dtype=object)[positions], strict=True):
+        found.setdefault(position, (column, str(value)))
 
 
 def _let_persons_stand_in(frame: dict[str, pd.Series[str]], headers: HeaderMap) -> None:

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from billy_pipelines.files.cells import Cells, Positions, cells_of, joined
 from billy_pipelines.files.encodings import line_ends
-from billy_pipelines.files.header_line import header_position, known_names, named_width
+from billy_pipelines.files.header_line import header_position, is_of_rejected, known_names, named_width
 from billy_pipelines.files.table import Limits, UnreadableFile
 
 DELIMITERS = (";", "\t", "|", ",")
@@ -72,7 +72,8 @@ def _found(data: bytes, known: frozenset[str]) -> str:
 
 
 def _fitness(text: str, delimiter: str, known: frozenset[str]) -> tuple[float, ...]:
-    """How well a delimiter explains the first records: known names in the header first, then rows as wide as it."""
+    """How well a delimiter explains the first records: the columns that `rejected.csv` adds, then known names in the
+    header, then rows as wide as it."""
     records: list[list[str]] = []
     csv.field_size_limit(_SAMPLE)
     try:
@@ -86,7 +87,7 @@ def _fitness(text: str, delimiter: str, known: frozenset[str]) -> tuple[float, .
     width = named_width(records[at])
     rows = records[at + 1 :]
     alike = sum(len(row) == len(records[at]) or named_width(row) == width for row in rows) / len(rows) if rows else 1.0
-    return known_names(records[at], known), alike * (width - 1), width, alike
+    return is_of_rejected(records[at]), known_names(records[at], known), alike * (width - 1), width, alike
 
 
 def _cells(data: bytes, start: int, line: int, delimiter: str, limits: Limits) -> Iterator[Cells]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,9 +30,13 @@ from billy_pipelines.schemas.reading_options import ReadingOptions
 
 _MOST_CELLS = 100_000_000
 """Of the whole table: even an empty one takes eight bytes."""
-_TOTALS = ["i alt", "ialt", "total", "totaler", "sum", "subtotal"]
-_TOTALS_AND_COLON = pa.array([f"{word}{end}" for word in _TOTALS for end in ("", ":", " :")], pa.large_string())
+_TOTAL = r"^[\s\p{Z}]*(?i:i alt|ialt|total|totaler|sum|subtotal) ?:?(?: [0-9][0-9.,]*(?: \p{Ll}\S*){0,2})?[\s\p{Z}]*$"
+"""`I alt`, `Total:`, and `I alt 12 kunder` with its words in small letters: `Total 24 Service` is a company."""
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _NUMBER = re.compile(r"(?:(?:kr\.?|DKK|EUR|USD|€|\$)\s*)?[-+(]*\d[\d\s.,']*[-)]*\s*(?:kr\.?|DKK|EUR|USD|€|%|,-)?", re.I)
+_AMOUNT = re.compile(r"[-+(]*(?:\d+[.,]\d+|\d{1,3}(?:[.,'\s]\d{3})+(?:[.,]\d+)?|\d{1,6})[-)]*")
+"""A number that is no telephone, CVR or EAN number."""
+_UNIT = re.compile(r"kr|DKK|EUR|USD|€|\$|%|,-", re.I)
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,7 @@ class _Below:
         self._width = width
         self._header_line = header_line
         self._limits = limits
-        self._columns: list[list[object]] = [[] for _ in names]
+        self._columns: list[list[Any]] = [[] for _ in names]
         self._lines: list[Positions] = []
         self._rows = 0
         self._oversized: dict[int, tuple[str, ...]] = {}
@@ -152,7 +157,7 @@ class _Below:
         above = chunk.lines < self._header_line
         self._set_aside += [SetAside(int(line), "title") for line in chunk.lines[above]]
         rows = chunk.select(chunk.lines > self._header_line)
-        totals = _totals(rows)
+        totals = _totals(rows) if self._width > 1 else np.zeros(len(rows), np.bool_)
         if totals.any():
             self._set_aside += [SetAside(int(line), "total") for line in rows.lines[totals]]
             rows = rows.select(~totals)
@@ -178,6 +183,11 @@ class _Below:
     def table(self, source: Source) -> Table:
         if not self._rows:
             raise UnreadableFile("no_rows")
+        if self._ends_with_note():
+            self._set_aside.append(SetAside(int(self._lines[-1][-1]), "note"))
+            self._lines[-1] = self._lines[-1][:-1]
+            for column in self._columns:
+                column[-1] = column[-1][:-1]
         arrays = []
         for column in self._columns:
             arrays.append(pa.chunked_array(column, pa.large_string()).combine_chunks())
@@ -192,19 +202,40 @@ class _Below:
             set_aside=tuple(sorted(self._set_aside, key=lambda aside: aside.line)),
         )
 
+    def _ends_with_note(self) -> bool:
+        """Whether the last row is a remark below the table (`Udskrevet af Anna 01-04-2026`): there are three columns or
+        more, only its first cell says something, and a line above it is blank."""
+        if len(self._names) < 3 or self._rows < 2 or self._rows - 1 in self._oversized:
+            return False
+        last = [str(column[-1][-1]) for column in self._columns]
+        if not last[0].strip() or any(cell.strip() for cell in last[1:]):
+            return False
+        lines = np.concatenate(self._lines[-2:])
+        above, line = lines[-2:].tolist()
+        chunk, place = (-1, -2) if len(self._lines[-1]) > 1 else (-2, -1)
+        within = sum(len(_LINE_END.findall(str(column[chunk][place]))) for column in self._columns)
+        aside = sum(above < each.line < line for each in self._set_aside)
+        return bool(line - above - 1 - within - aside > 0)
+
 
 def _totals(rows: Cells) -> npt.NDArray[np.bool_]:
-    """Which rows are totals: the first filled cell says so, all others are numbers or blank, and one is a number."""
+    """Which rows are totals: the first filled cell says so, all others are numbers or blank, and if there are numbers,
+    one is an amount: a customer called `Total` has a telephone number."""
     found = np.zeros(len(rows), np.bool_)
     if not len(rows):
         return found
     first = rows.values.take(pa.array(rows.starts + rows.first_filled()))
-    short = np.flatnonzero(pc.less(pc.binary_length(first), 20).to_numpy(zero_copy_only=False))
-    words = pc.utf8_lower(pc.utf8_trim_whitespace(first.take(pa.array(short))))
-    for position in short[pc.is_in(words, _TOTALS_AND_COLON).to_numpy(zero_copy_only=False)]:
+    short = np.flatnonzero(pc.less(pc.binary_length(first), 40).to_numpy(zero_copy_only=False))
+    called = pc.match_substring_regex(first.take(pa.array(short)), _TOTAL)
+    for position in short[called.to_numpy(zero_copy_only=False)]:
         others = [cell.strip() for cell in rows.record(int(position)) if cell.strip()][1:]
-        found[position] = bool(others) and all(_NUMBER.fullmatch(cell) for cell in others)
+        numbers = all(_NUMBER.fullmatch(cell) for cell in others)
+        found[position] = numbers and (not others or any(map(_is_amount, others)))
     return found
+
+
+def _is_amount(number: str) -> bool:
+    return _UNIT.search(number) is not None or _AMOUNT.fullmatch(number) is not None
 
 
 def _repeats(rows: Cells, header: list[str]) -> npt.NDArray[np.bool_]:

@@ -32,8 +32,11 @@ def header_position(records: Sequence[Sequence[str]], known: frozenset[str]) -> 
     """Which of the first records of a file is its header: the one with the most known names (folded).
 
     A header without any known name is still one, so the first record keeps that office unless another has two, or
-    stands below nothing but narrower lines.
+    stands below nothing but narrower lines. The columns that `rejected.csv` adds leave no doubt.
     """
+    to_mend = next((position for position, record in enumerate(records[:SEARCHED]) if is_of_rejected(record)), None)
+    if to_mend is not None:
+        return to_mend
     counts = [known_names(record, known) for record in records]
     best = counts.index(max(counts))
     above = [_filled(record) for record in records[:best]]
@@ -45,9 +48,16 @@ def header_position(records: Sequence[Sequence[str]], known: frozenset[str]) -> 
     return titles if known and any(_filled(record) > 2 for record in records) else 0
 
 
+def is_of_rejected(record: Sequence[str]) -> bool:
+    """Whether a record is the header of a `rejected.csv` that is dropped again. Our own messages have commas and colons
+    in them, so that its rows alone would tell of another delimiter, and of another header."""
+    cells = named_cells(record)
+    return len(cells) > len(ERROR_COLUMNS) and tuple(cells[-len(ERROR_COLUMNS) :]) == ERROR_COLUMNS
+
+
 def holds_no_names(record: Sequence[str], known: frozenset[str]) -> bool:
     """Whether a record that should be the header is a row of values: somebody forgot the header."""
-    if known_names(record, known) >= 2:
+    if known_names(record, known) >= 2 or is_of_rejected(record):
         return False
     return _holds_values(record) or all(_is_number(cell.strip()) for cell in record if cell.strip())
 

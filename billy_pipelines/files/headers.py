@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from billy_pipelines.files.claims import Claim, Level, fields_of, settle
+from billy_pipelines.files.claims import Claim, Level, columns_of_lines, fields_of, settle
 from billy_pipelines.files.compound import COMBINED, PARTED, PARTS, PERSON_FIELDS, PERSON_PARTS, WHOLE
 from billy_pipelines.files.names import LONGEST_NAME, listed, quoted, without_vat_words
 from billy_pipelines.files.names import folded as folded  # where others look for it
@@ -99,11 +99,14 @@ def map_headers(
             unknown[column] = _nearest(name, known) if len(unknown) < _HINTS else ""
     persons, incomplete = _place_persons(persons, claims, options, schema)
     _let_parent_tie_rows(claims, columns, schema, unknown)
+    if schema.grouping is not None:
+        nested = columns_of_lines(unknown, claims, schema.grouping, columns, options.language.value)
+        unknown = {column: near for column, near in unknown.items() if column not in nested}
     taken, lost = settle([claim for claim in (*claims, *persons) if claim.target], options.language.value)
     _let_persons_stand_in(taken, options)
     constants = _constants(options, profile, taken, schema)
     if operation == "import":
-        _require(schema, {*taken, *constants}, columns)
+        _require(schema, {*taken, *constants}, columns, options)
     return _header_map(
         columns,
         taken,
@@ -178,14 +181,17 @@ def _columns_named(name: str, columns: Sequence[str]) -> list[str]:
 
 def _by_options(options: ReadingOptions, columns: Sequence[str], schema: RowSchema) -> dict[str, Claim]:
     claims: dict[str, Claim] = {}
-    reason = sentence("column_switched_off", options.language.value)
+    language = options.language.value
+    reason = sentence("column_switched_off", language)
     for name, target in options.mapping.items():
         if target and not _is_target(target, schema):
             known = ", ".join([*schema.fields, *(name for name in COMBINED if _is_target(name, schema))])
-            raise UnreadableFile("bad_mapping", name=quoted(target), what="field", known=known)
+            raise UnreadableFile("bad_mapping", name=quoted(target), what=sentence("what_field", language), known=known)
         named = _columns_named(name, columns)
         if not named:
-            raise UnreadableFile("bad_mapping", name=quoted(name), what="column", known=listed(columns))
+            there = listed(columns, known_headers(schema), language)
+            what = sentence("what_column", language)
+            raise UnreadableFile("bad_mapping", name=quoted(name), what=what, known=there)
         claims |= {column: Claim(column, target, Level.OPTION, reason=reason) for column in named}
     return claims
 
@@ -249,23 +255,24 @@ def _let_persons_stand_in(taken: dict[str, list[Claim]], options: ReadingOptions
 def _constants(
     options: ReadingOptions, profile: Profile | None, taken: Mapping[str, list[Claim]], schema: RowSchema
 ) -> dict[str, str]:
+    language = options.language.value
     for name in options.set:
         if name not in schema.fields:
-            reason = f"there is no such field. Known: {', '.join(schema.fields)}"
+            reason = sentence("set_unknown_field", language, known=", ".join(schema.fields))
             raise UnreadableFile("bad_set", field=quoted(name), reason=reason)
         if name in taken:
-            reason = f"the file has the column {quoted(taken[name][0].column)} for it"
+            reason = sentence("set_has_column", language, column=quoted(taken[name][0].column))
             raise UnreadableFile("bad_set", field=name, reason=reason)
     usual = profile.constants if profile else {}
     return {name: value for name, value in usual.items() if name in schema.fields and name not in taken} | options.set
 
 
-def _require(schema: RowSchema, present: set[str], columns: Sequence[str]) -> None:
+def _require(schema: RowSchema, present: set[str], columns: Sequence[str], options: ReadingOptions) -> None:
     missing = [column.name for column in schema.columns if column.required and column.name not in present]
     if missing:
-        raise UnreadableFile(
-            "missing_column", missing=", ".join(missing), names=listed(columns), known=", ".join(schema.fields)
-        )
+        names = listed(columns, known_headers(schema), options.language.value)
+        known = ", ".join(schema.fields)
+        raise UnreadableFile("missing_column", missing=", ".join(missing), names=names, known=known)
 
 
 def _header_map(

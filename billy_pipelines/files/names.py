@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from billy_pipelines.schemas.codes import HIDDEN
+from billy_pipelines.schemas.codes import HIDDEN, sentence
 
 MOST_NAMES = 40
 """Column names listed in a message."""
 LONGEST_NAME = 40
 
-_PERSONAL = re.compile(r"[^@\s]@[^@\s]+\.\w|\d{6}\W?\d{4}|\d(?:[ .]?\d){7}|\d\d(?:-\d\d){3}")
-"""What may be somebody's: an e-mail address, a CPR number, eight digits of a CVR or telephone number."""
+_PERSONAL = re.compile(
+    r"[^@\s]@[^@\s]+\.\w|\d{6}\W?\d{4}|\d(?:[ .]?\d){7}|\d\d(?:-\d\d){3}|\w[ ,]+(?:ApS|[AIKP]/S|IVS|AMBA)\.?$"
+)
+"""What may be somebody's: an e-mail address, a CPR number, eight digits of a CVR or telephone number, a company."""
 _VAT = r"(?:\d+(?:pct)?)?(?:vat|moms|tax)"
 _INCLUDING = re.compile(rf"in[kc]l(?:uding|usive|usiv)?{_VAT}|m(?:ed)?moms|(?:vat|moms|tax)in[kc]l")
 _EXCLUDING = re.compile(rf"e(?:x|ksk?l|x[kc]l)(?:uding|usive|usiv)?{_VAT}|u(?:den)?moms")
@@ -41,10 +43,16 @@ def quoted(name: str) -> str:
     return f"'{shown(name)}'"
 
 
-def listed(names: Sequence[str]) -> str:
-    """Header names for the end of a sentence, the first of many."""
-    more = f", … ({len(names) - MOST_NAMES:,} more)" if len(names) > MOST_NAMES else ""
-    return ", ".join(map(shown, names[:MOST_NAMES])) + more
+def listed(names: Sequence[str], known: Collection[str], language: str) -> str:
+    """Header names for the end of a sentence, the first of many.
+
+    Where one of them may be somebody's data, the line may be a row and no header: then names not `known` (folded) to
+    anybody are hidden too, among which a person's name and address may be.
+    """
+    doubtful = any(shown(name) == HIDDEN for name in names)
+    texts = [HIDDEN if doubtful and folded(name) not in known else shown(name) for name in names[:MOST_NAMES]]
+    further = len(names) - MOST_NAMES
+    return ", ".join(texts) + (f", … ({sentence('more_names', language, number=further)})" if further > 0 else "")
 
 
 def says_including_vat(name: str) -> bool:

@@ -57,11 +57,11 @@ class Hints:
 
 @dataclass(frozen=True)
 class SetAside:
-    """A line that is no row: a title above the header, a total below. Reported, never sent."""
+    """A line that is no row: a title above the header, a total or a remark below. Reported, never sent."""
 
     line: int
     what: str
-    """`title` or `total`."""
+    """`title`, `total` or `note` (a remark below the table)."""
 
 
 @dataclass(frozen=True)

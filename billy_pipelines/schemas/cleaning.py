@@ -22,20 +22,23 @@ import pyarrow.compute as pc
 import pycountry
 from stdnum import ean as ean_number
 from stdnum.dk import cvr
+from stdnum.eu import vat as eu_vat
+from stdnum.exceptions import InvalidFormat, InvalidLength, ValidationError
 
 from billy_pipelines.schemas.whole_column import arrow, changed, mask_of, matches, text_series
 
 PLACEHOLDER_CVR = frozenset({"12345678", "87654321", "11223344"} | {digit * 8 for digit in "0123456789"})
 CLEAR_MARKS = frozenset({"#RYD", "#CLEAR"})
 
-_CPR = re.compile(r"(?<!\d)\d{6}[-\u00ad\u2010-\u2015\u2212]\d{4}(?!\d)")  # Word makes other dashes of a hyphen
+_CPR = re.compile(r"(?<!\d)\d{6}[-\u00ad\u2010-\u2015\u2212\uff0d]\d{4}(?!\d)")  # Word makes other dashes of a hyphen
 _UNUSUAL = r"[^\x00-\x{9f}\x{a1}-\x{ac}\x{ae}-\x{17f}\x{2013}-\x{201e}\x{20ac}]"
 """Cells with a sign that is not in common Western text, which has nothing unseen in it and is in NFC as it is."""
 _EDGE = r"(?:^[\s\x1c-\x1f\x85\p{Z}]|[\s\x1c-\x1f\x85\p{Z}]$)"
 """Cells that may have something to trim, by all that Python's `strip` takes."""
 _GUARD = re.compile(r"^(?:'(?=[=+\-@\t\r\n\d])\s*)+")
 _INVISIBLE = "[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
-_DANISH_VAT = re.compile(r"(?:DK|CVR|CVRNR|SENR|MOMSNR)+(\d{8})")
+_DANISH_VAT = re.compile(r"(?:DK|CVR|CVRNR|SENR|MOMSNR)+([0-9]{8})")
+_DANISH_SE = re.compile("SE[0-9]{8}")
 # HTML's own pattern for <input type=email>, with at least one dot in the domain: syntax only, nobody is asked.
 _LABEL = r"[A-Za-z0-9À-ÖØ-öø-ÿ](?:[A-Za-z0-9À-ÖØ-öø-ÿ-]{0,61}[A-Za-z0-9À-ÖØ-öø-ÿ])?"
 EMAIL_PATTERN = rf"[A-Za-z0-9À-ÖØ-öø-ÿ.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})+"
@@ -98,9 +101,26 @@ def comparable_postcode(text: str | None) -> str:
 
 def clean_vat(text: str | None) -> str:
     """A CVR or VAT number without decoration; a Danish one loses its `DK`, a foreign one keeps its prefix (rule B6)."""
-    number = re.sub(r"[\s.:\-]", "", (text or "").upper())
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text or "").upper())
+    # Once more: an accent may have stood behind a blank.
+    number = unicodedata.normalize("NFC", re.sub(r"[\s.:\-]", "", plain))
     danish = _DANISH_VAT.fullmatch(number)
     return danish.group(1) if danish else number
+
+
+def without_se(number: str, country: str | None) -> str:
+    """A cleaned number without the `SE` of a Danish SE number. Sweden's have twelve digits, so eight behind `SE` are a
+    Danish firm's, unless the row says that it is from elsewhere."""
+    return number[2:] if country in (None, "", "DK") and _DANISH_SE.fullmatch(number) else number
+
+
+def full_width_as_plain(column: pd.Series[str]) -> pd.Series[str]:
+    """NFKC where a cell is not ASCII: full-width digits, as East Asian keyboards write them, become plain ones."""
+    cells = arrow(column)
+    unusual = ~mask_of(pc.string_is_ascii(cells))
+    if not unusual.any():
+        return column
+    return text_series(changed(cells, unusual, lambda some: pc.utf8_normalize(some, form="NFKC")), column)
 
 
 def clean_vat_column(column: pd.Series[str]) -> pd.Series[str]:
@@ -123,11 +143,24 @@ def foreign_prefix(number: str) -> str:
 
 def is_vat_form(number: str, country: str) -> bool:
     """Whether a cleaned number can be a CVR number, or a foreign VAT number of its prefix or the row's country."""
-    if re.fullmatch(r"\d{8}", number):
+    if re.fullmatch("[0-9]{8}", number):
         return True
-    if foreign_prefix(number) and re.fullmatch(r"[A-Z]{2}(?=.*\d{4})[0-9A-Z]{4,13}", number):
+    if foreign_prefix(number):
+        return re.fullmatch("[A-Z]{2}(?=.*[0-9]{4})[0-9A-Z]{4,13}", number) is not None and _has_eu_form(number)
+    return country not in ("", "DK") and re.fullmatch("(?=.*[0-9]{4})[0-9A-Z]{4,15}", number) is not None
+
+
+def _has_eu_form(number: str) -> bool:
+    """Whether a number behind the prefix of an EU country is as long and made as that country's are; True for other
+    prefixes. Check digits are not judged: a wrong one rejects no Danish number either (rule B6)."""
+    try:
+        # A Swedish firm's further registrations end in 02 and up; the library knows 01 alone.
+        eu_vat.validate(re.sub("^(SE[0-9]{10})[0-9]{2}$", r"\g<1>01", number))
+    except (InvalidFormat, InvalidLength):
+        return False
+    except ValidationError:
         return True
-    return country not in ("", "DK") and re.fullmatch(r"(?=.*\d{4})[0-9A-Z]{4,15}", number) is not None
+    return True
 
 
 def is_possible_cpr(text: str) -> bool:
@@ -176,7 +209,7 @@ def are_cvr(numbers: pd.Series[str]) -> npt.NDArray[np.bool_]:
 def vat_key(text: str | None, country: str | None) -> str | None:
     """What a CVR or VAT number is found by: a good CVR number, or a foreign number behind its country's prefix; None
     when it identifies nobody (rule B6). Eight digits from Finland can pass for a CVR number, so the country decides."""
-    number = clean_vat(text)
+    number = without_se(clean_vat(text), country)
     if country and country != "DK" and number and not foreign_prefix(number):
         number = country + number
     if not foreign_prefix(number):

@@ -5,7 +5,9 @@ Sentences are filled with the row's own details. A code that is a warning never 
 
 from __future__ import annotations
 
+import string
 from dataclasses import dataclass
+from typing import Any
 
 from billy_pipelines.schemas.danish import DANISH
 
@@ -41,8 +43,13 @@ REJECTIONS: dict[str, str] = {
     "Say which with the option date_order: day_first or date_order: month_first.",
     "boolean_form": "{value} is neither yes nor no. Write ja or nej, true or false, 1 or 0.",
     "choice_unknown": "{value} is not one of {choices}.",
+    "unit_unexpected": "{value} has a unit that does not belong in {column}. Write the number alone, or put it in the "
+    "column it belongs in.",
+    "currency_differs": "{value} is not in {currency}, as which {column} would be read. Put the currency in the column "
+    "currency, or write the amount in {currency}.",
     "currency_unknown": "{value} is no currency. Use a three-letter code such as DKK or EUR.",
     "list_form": "{column} must be a list of objects such as {example}.",
+    "hidden_value": "{column} still has the sign that stands for what was taken out. Type the value itself.",
     "excel_error": "{value} is an error of the spreadsheet's. Mend the formula, or write the value itself.",
     "digits_lost": "{value} is a long number of which the spreadsheet kept the first digits only. Format the column as "
     "text there and type the number again.",
@@ -75,6 +82,8 @@ REJECTIONS: dict[str, str] = {
     "the number of the invoice it credits.",
     "total_differs": "the file says {stated}, the lines come to {computed}. Look for a line that is missing, a discount, "
     "or prices that include VAT.",
+    "amount_not_taken": "{column} is {value}, and that amount would not come with the invoice. Enter the invoice in Billy "
+    "by hand, or export the orders with their total.",
     "mixed_currencies": "{value} is another currency than on line {line}, and an invoice has one. Make two invoices.",
     "differs_within_invoice": "{value} differs from line {line} of the same invoice, and {column} holds for all of it. "
     "Write the same, or leave it blank here.",
@@ -86,6 +95,7 @@ REJECTIONS: dict[str, str] = {
     "ambiguous_match": "more than one record in Billy fits: {ids}. Give the id of the one you mean.",
     "not_found": "there is no {kind} with {key} {value} in these books.",
     "no_key": "the row names no record. Fill in one of {keys}.",
+    "not_this_kind": "{ids} is no {kind} in Billy, so it is not deleted as one. Use the resource contacts if it must go.",
     "in_use": "{kind} {ids} is in use and cannot be deleted. Archive it (archive_if_used: true).",
     "contact_unknown": "there is no contact with {key} {value} in these books. Nearest: {nearest}.",
     "contact_by_name_only": "{value} is only a name, and a name alone finds no contact. Give contactNo, CVR, EAN or id, or "
@@ -163,6 +173,7 @@ FAILURES: dict[str, str] = {
     "draft_total_differs": "Billy made the draft {ids}, and it comes to {computed} where {stated} was expected. The draft "
     "stays in Billy: look at its VAT, its prices and discounts, and correct or delete it there.",
     "changed_since_plan": "{fields} changed in Billy after the plan was made. Run the job again to plan anew.",
+    "partly_changed": "a part of the change is in Billy, the rest was refused ({message}). Look at the record there.",
     "not_deleted": "Billy answered success, but the record is still there. Delete it there by hand.",
     "gone_since_plan": "the record was deleted in Billy after the plan was made.",
     "not_settled": "Billy gave no clear answer ({message}), so it may be in the books. Do nothing by hand: when "
@@ -238,6 +249,24 @@ COLUMN_NOTES: dict[str, str] = {
 """Why a column is left aside; said behind its name."""
 
 
+REASONS: dict[str, str] = {
+    "what_field": "field",
+    "what_column": "column",
+    "set_unknown_field": "there is no such field. Known: {known}",
+    "set_has_column": "the file has the column {column} for it",
+    "more_names": "{number:,} more",
+}
+"""Parts of the sentences above."""
+
+
+class _Danish(string.Formatter):
+    """Counts are grouped with a point in Danish: 1.000.000."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        text = str(super().format_field(value, format_spec))
+        return text.replace(",", ".") if "," in format_spec else text
+
+
 def sentence(code: str, language: str = "en", /, **details: object) -> str:
     """The text for a code, with the details put in.
 
@@ -245,8 +274,8 @@ def sentence(code: str, language: str = "en", /, **details: object) -> str:
         KeyError: no such code.
     """
     if language == "da" and code in DANISH:
-        return DANISH[code].format(**details)
-    for catalogue in (REJECTIONS, WARNINGS, SKIPS, FAILURES, WAITING, FILE_ERRORS, COLUMN_NOTES):
+        return _Danish().vformat(DANISH[code], (), details)
+    for catalogue in (REJECTIONS, WARNINGS, SKIPS, FAILURES, WAITING, FILE_ERRORS, COLUMN_NOTES, REASONS):
         if code in catalogue:
             return catalogue[code].format(**details)
     raise KeyError(code)

@@ -183,7 +183,7 @@ def _listed(record: Contact) -> list[dict[str, Any]]:
 
 def further_emails(row: Row) -> list[str]:
     """Addresses beside the primary person's: each becomes a person of its own, none is ever removed (rule B3)."""
-    found = [*str(row.get(OTHER_EMAILS) or "").split(";"), str(row.get("invoiceEmail") or "")]
+    found = [str(row.get("invoiceEmail") or ""), *str(row.get(OTHER_EMAILS) or "").split(";")]
     primary = comparable(row.get("email"))
     unique = {comparable(email): email for email in found if email and comparable(email) != primary}
     return list(unique.values())

@@ -75,7 +75,9 @@ async def write_contact_update(client: BillyClient, record: Contact, changes: li
     which would delete the other persons: documented). Returns the record as the answers leave it."""
     new = {change.field: change.new for change in changes}
     if keys := _keys_of(new):
-        record = _merged(record, await client.update("contacts", "contact", record.id, keys, permitted=permitted), keys)
+        answer = await client.update("contacts", "contact", record.id, keys, permitted=permitted)
+        # A list of persons that was sent has replaced those there were.
+        record = _merged(record.with_persons([]) if PERSONS in keys else record, answer, wire(new))
         permitted = False
     if primary := {key: new[name] for name, key in PRIMARY_PERSON.items() if name in new}:
         record = _merged(record, await _write_primary(client, record, primary, permitted), {})

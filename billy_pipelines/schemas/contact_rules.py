@@ -14,6 +14,7 @@ from billy_pipelines.schemas.cleaning import (
     comparable_postcode,
     is_vat_form,
     vat_key,
+    without_se,
 )
 from billy_pipelines.schemas.row_schema import Context, Report, UniqueKey
 
@@ -22,12 +23,24 @@ def _countries(cleaned: pd.DataFrame) -> pd.Series[str]:
     return cleaned["country"] if "country" in cleaned else pd.Series("", index=cleaned.index, dtype="str")
 
 
+def mend_se_numbers(cleaned: pd.DataFrame) -> None:
+    """A Danish SE number is a CVR number by form, and is sent as one: without `SE`."""
+    if "vatNo" not in cleaned:
+        return
+    numbers, countries = cleaned["vatNo"], _countries(cleaned)
+    danish = numbers.str.startswith("SE") & countries.isin(["", "DK"])
+    if danish.any():
+        mended = numbers[danish].map(lambda number: without_se(number, None)).astype("str")
+        cleaned["vatNo"] = mended.reindex(cleaned.index).fillna(numbers)
+
+
 def check_vat(cleaned: pd.DataFrame, _: Context, report: Report) -> None:
     """The form of a CVR or VAT number in its row's country is an error, wrong check digits a warning (rule B6)."""
     if "vatNo" not in cleaned:
         return
+    mend_se_numbers(cleaned)
     numbers, countries = cleaned["vatNo"], _countries(cleaned)
-    eight = numbers.str.fullmatch(r"\d{8}")
+    eight = numbers.str.fullmatch("[0-9]{8}")
     for position in numbers.index[~eight & (numbers != "")]:
         if not is_vat_form(str(numbers.at[position]), str(countries.at[position])):
             report(int(position), "vat_form", "vatNo")
@@ -43,7 +56,7 @@ def mend_postcodes(cleaned: pd.DataFrame, _: Context, report: Report) -> None:
     """A Danish postcode has four digits; of one with three a spreadsheet took the zero (0800 Høje Taastrup)."""
     if "zipcode" not in cleaned:
         return
-    short = cleaned["zipcode"].str.fullmatch(r"\d{3}") & _countries(cleaned).isin(["", "DK"])
+    short = cleaned["zipcode"].str.fullmatch("[0-9]{3}") & _countries(cleaned).isin(["", "DK"])
     mended = "0" + cleaned["zipcode"][short]
     for position, postcode in mended.items():
         report(int(str(position)), "zeros_lost", "zipcode", warning=True, mended=postcode)
@@ -73,7 +86,7 @@ CONTACT_KEYS = (
     UniqueKey(("id",), lambda cleaned: cleaned["id"]),
     UniqueKey(("contactNo",), lambda cleaned: comparable_column(cleaned["contactNo"])),
     UniqueKey(("ean",), lambda cleaned: cleaned["ean"]),
-    UniqueKey(("vatNo",), _vat_keys, contradicts={"ean": comparable}),
+    UniqueKey(("vatNo",), _vat_keys, contradicts={"ean": comparable, "contactNo": comparable, "id": comparable}),
     UniqueKey(("name", "email"), _names_and_emails, "name and email"),
     UniqueKey(
         ("name",),

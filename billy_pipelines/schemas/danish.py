@@ -16,8 +16,13 @@ DANISH: dict[str, str] = {
     "{month_first}). Sig hvilket med indstillingen date_order: day_first eller date_order: month_first.",
     "boolean_form": "{value} er hverken ja eller nej. Skriv ja eller nej, true eller false, 1 eller 0.",
     "choice_unknown": "{value} er ikke en af {choices}.",
+    "unit_unexpected": "{value} har en enhed, der ikke hører til i {column}. Skriv tallet alene, eller sæt det i den "
+    "kolonne, det hører til i.",
+    "currency_differs": "{value} er ikke i {currency}, som {column} ville blive læst som. Skriv valutaen i kolonnen "
+    "Valuta, eller skriv beløbet i {currency}.",
     "currency_unknown": "{value} er ikke en valuta. Brug en kode på tre bogstaver, f.eks. DKK eller EUR.",
     "list_form": "{column} skal være en liste af objekter, f.eks. {example}.",
+    "hidden_value": "{column} har endnu det tegn, der står for det, som blev taget ud. Skriv selve værdien.",
     "excel_error": "{value} er en fejl fra regnearket. Ret formlen, eller skriv selve værdien.",
     "digits_lost": "{value} er et langt tal, som regnearket kun har beholdt de første cifre af. Formatér kolonnen som "
     "tekst i regnearket, og skriv tallet igen.",
@@ -39,6 +44,7 @@ DANISH: dict[str, str] = {
     "ambiguous_match": "mere end én post i Billy passer: {ids}. Angiv id'et på den, der menes.",
     "not_found": "der er ingen post ({kind}) med {key} {value} i dette regnskab.",
     "no_key": "rækken nævner ingen post. Udfyld en af {keys}.",
+    "not_this_kind": "{ids} er ikke en {kind} i Billy og slettes ikke som en. Brug ressourcen contacts, hvis den skal væk.",
     "in_use": "posten ({kind}) {ids} er i brug og kan ikke slettes. Arkivér den (archive_if_used: true).",
     "already_exists": "posten ({kind}) {ids} findes allerede, og on_existing er fail.",
     "primary_person_unclear": "kontakten {ids} har {count} primære kontaktpersoner, så det er uklart, hvis e-mail der "
@@ -60,6 +66,8 @@ DANISH: dict[str, str] = {
     "nummeret på den faktura, den krediterer.",
     "total_differs": "filen siger {stated}, linjerne giver {computed}. Se efter en linje, der mangler, en rabat, eller "
     "priser med moms.",
+    "amount_not_taken": "{column} er {value}, og det beløb ville ikke komme med på fakturaen. Indtast fakturaen i Billy i "
+    "hånden, eller eksportér ordrerne med deres total.",
     "mixed_currencies": "{value} er en anden valuta end på linje {line}, og en faktura har én. Lav to fakturaer.",
     "differs_within_invoice": "{value} er forskellig fra linje {line} i samme faktura, og {column} gælder for hele "
     "fakturaen. Skriv det samme, eller lad feltet stå tomt her.",
@@ -136,6 +144,7 @@ DANISH: dict[str, str] = {
     # rows that failed
     "billy_refused": "{message}",
     "changed_since_plan": "{fields} blev ændret i Billy, efter at planen blev lagt. Kør jobbet igen for en ny plan.",
+    "partly_changed": "en del af ændringen er i Billy, resten blev afvist ({message}). Se på posten dér.",
     "not_deleted": "Billy svarede, at det lykkedes, men posten er der endnu. Slet den dér i hånden.",
     "gone_since_plan": "posten blev slettet i Billy, efter at planen blev lagt.",
     "not_settled": "Billy gav intet klart svar ({message}), så den kan være bogført. Gør intet i hånden: når jobbet "
@@ -180,7 +189,7 @@ DANISH: dict[str, str] = {
     "broken_json": "Linje {line} er ikke JSON ({reason}).",
     "json_shape": 'JSON-filen har ingen liste af objekter: skriv [{{…}}, {{…}}] eller {{"{resource}": [{{…}}]}}.',
     "duplicate_key": "Linje {line} har et objekt, der nævner {key} to gange.",
-    "bad_mapping": "Indstillingen mapping nævner {name}, som ikke er en {what}. Kendte: {known}.",
+    "bad_mapping": "Indstillingen mapping nævner {name}, som ikke er {what}. Kendte: {known}.",
     "bad_set": "Indstillingen set giver {field} en værdi, men {reason}.",
     "unknown_profile": "Der er ingen profil {name} for {resource}. Kendte: {known}.",
     "mappings_damaged": "{reason} Ret eller fjern den fil.",
@@ -196,4 +205,10 @@ DANISH: dict[str, str] = {
     "column_of_profile": "bruges ikke i {title}",
     "column_marks_rows": "siger, hvilke rækker i {title} der udelades",
     "column_taken": "{field} tages fra kolonnen {column}",
+    # parts of sentences
+    "what_field": "et felt",
+    "what_column": "en kolonne",
+    "set_unknown_field": "der er intet sådant felt. Kendte: {known}",
+    "set_has_column": "filen har kolonnen {column} til det",
+    "more_names": "{number:,} flere",
 }

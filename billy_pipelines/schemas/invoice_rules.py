@@ -5,10 +5,12 @@ Header fields are filled on every line by now, so what is wrong with one is said
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
-from billy_pipelines.schemas.contact_rules import check_vat
+from billy_pipelines.schemas.contact_rules import check_vat, mend_se_numbers
 from billy_pipelines.schemas.invoice_grouping import CONTACT, first_lines
 from billy_pipelines.schemas.invoice_line_columns import UNCLEAR_DISCOUNTS
 from billy_pipelines.schemas.invoice_totals import amount_of
@@ -37,6 +39,7 @@ def _needs(cells: pd.DataFrame, fields: tuple[str, ...], report: Report) -> None
 
 def check_contact(cleaned: pd.DataFrame, context: Context, report: Report) -> None:
     """Rule: a new invoice names its contact; a CVR number has the form of one."""
+    mend_se_numbers(cleaned)
     cells = first_lines(cleaned)
     check_vat(cells, context, report)
     if context.operation == "import":
@@ -105,12 +108,17 @@ def state_tax_mode(cleaned: pd.DataFrame, context: Context, report: Report) -> N
 
 
 def check_discounts(cleaned: pd.DataFrame, context: Context, report: Report) -> None:
-    """Rule: one discount per line, in percent or as an amount; an amount that repeats the percentage is dropped."""
+    """Rule: one discount per line, in percent or as an amount; an amount that repeats the percentage is dropped.
+
+    Under a header that does not say which of them it is, a cell with a per cent sign says so itself.
+    """
     percent, cash = _numbers(cleaned, "discountPercent"), _numbers(cleaned, "discountAmount")
-    if context.names.get("discountPercent", "").strip().casefold() in UNCLEAR_DISCOUNTS:
-        for position in percent.index[percent.fillna(0) != 0]:
+    if _letters(context.names.get("discountPercent", "")) in map(_letters, UNCLEAR_DISCOUNTS):
+        units = context.units.get("discountPercent")
+        unclear = (percent.fillna(0) != 0) & (True if units is None else units == "")
+        for position in percent.index[unclear]:
             report(int(position), "discount_unclear", "discountPercent")
-        return
+        percent = percent.mask(unclear)
     for name, numbers, most in (("discountPercent", percent, 100), ("discountAmount", cash, float("inf"))):
         for position in numbers.index[(numbers < 0) | (numbers > most)]:
             report(int(position), "discount_form", name)
@@ -141,6 +149,11 @@ def check_credit_notes(cleaned: pd.DataFrame, context: Context, report: Report) 
 def _column(cells: pd.DataFrame, name: str) -> pd.Series[str]:
     """A column, blank where the file has none."""
     return cells[name] if name in cells else pd.Series("", index=cells.index, dtype="str")
+
+
+def _letters(header: str) -> str:
+    """A header as `files/names.py` compares it; a per cent sign counts, since `Rabat %` says what it is."""
+    return re.sub(r"[^a-zæøå%]", "", header.casefold())
 
 
 def _numbers(cells: pd.DataFrame, name: str) -> pd.Series[float]:

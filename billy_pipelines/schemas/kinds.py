@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from billy_pipelines.schemas import dates, emails, numbers, words
-from billy_pipelines.schemas.cleaning import EMAIL_PATTERN, clean_vat_column, country_code, is_ean
+from billy_pipelines.schemas.cleaning import EMAIL_PATTERN, clean_vat_column, country_code, full_width_as_plain, is_ean
 from billy_pipelines.schemas.row_schema import Column, Context, Kind
+
+Read = TypeVar("Read", numbers.Numbers, dates.Dates)
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,16 @@ class Judged:
     """Error code -> what its sentence needs beside column and value."""
     beside: Mapping[str, pd.Series[str]] = field(default_factory=dict)
     """Further fields the cells fill (the second and third address of an e-mail cell)."""
+    units: pd.Series[str] | None = None
+    """The unit in each cell of a number column; None where no cell has one."""
 
 
 OTHER_EMAILS = "otherEmails"
-"""Field: the further addresses of an e-mail cell, joined with a semicolon."""
+"""Field: the further addresses of e-mail cells, joined with a semicolon."""
+SEVERAL_EMAILS = ("email", "invoiceEmail")
+"""Columns whose further addresses become contact persons. In others a second address would be lost in silence."""
+COUNTS = ("quantity",)
+"""Numbers that are no amounts of money: `10 kr` is no quantity."""
 
 
 def by_value(test: Callable[[str], Any], column: pd.Series[str]) -> pd.Series[Any]:
@@ -48,8 +56,11 @@ def _text(column: pd.Series[str], _: Column, __: Context) -> Judged:
 def _email(column: pd.Series[str], described: Column, _: Context) -> Judged:
     first, others = emails.split_emails(column)
     fine = (first == "") | first.str.fullmatch(EMAIL_PATTERN)
-    beside = {OTHER_EMAILS: others} if described.name == "email" and (others != "").any() else {}
-    return Judged(first, {"email_form": fine}, beside=beside)
+    if not (others != "").any():
+        return Judged(first, {"email_form": fine})
+    if described.name in SEVERAL_EMAILS:
+        return Judged(first, {"email_form": fine}, beside={OTHER_EMAILS: others})
+    return Judged(first.where(others == "", column), {"email_form": fine & (others == "")})
 
 
 def _country(column: pd.Series[str], _: Column, __: Context) -> Judged:
@@ -62,14 +73,31 @@ def _vat(column: pd.Series[str], _: Column, __: Context) -> Judged:
     return Judged(clean_vat_column(column))  # its form depends on the row's country: rules in customers.py
 
 
+def _postcode(column: pd.Series[str], _: Column, __: Context) -> Judged:
+    return Judged(full_width_as_plain(column))
+
+
 def _ean(column: pd.Series[str], _: Column, __: Context) -> Judged:
-    digits = column.str.replace(r"[\s\-.]", "", regex=True)
+    digits = full_width_as_plain(column).str.replace(r"[\s\-.]", "", regex=True)
     fine = (digits == "") | by_value(is_ean, digits).astype(bool)
     return Judged(digits.where(fine, column), {"ean_form": fine})
 
 
+def _settled(read: Read, fallback: str, again: Callable[[str], Read]) -> Read:
+    """What a column leaves open, read as its program usually writes: only where no cell of the column contradicts."""
+    if not fallback or not read.ambiguous.any():
+        return read
+    usual = again(fallback)
+    return usual if bool(usual.good[read.good | read.ambiguous].all()) else read
+
+
 def _number(column: pd.Series[str], described: Column, context: Context) -> Judged:
-    read = numbers.read_numbers(column, context.typed.get(described.name), context.decimal)
+    typed = context.typed.get(described.name)
+    read = _settled(
+        numbers.read_numbers(column, typed, context.decimal),
+        context.decimal_fallback,
+        lambda decimal: numbers.read_numbers(column, typed, decimal),
+    )
     # The column is refused as a whole: a cell that reads the same both ways would be booked while its neighbour is not.
     refused = (column != "") & bool(read.ambiguous.any())
     sure = read.good & ~refused & (read.values != "")
@@ -78,16 +106,31 @@ def _number(column: pd.Series[str], described: Column, context: Context) -> Judg
         fine["not_positive"] = ~sure | numbers.is_positive(read.values.where(sure, "1"))
     if described.kind is Kind.INTEGER:
         fine["not_whole"] = ~sure | numbers.is_whole(read.values.where(sure, "1"))
+    units = None if read.units is None else read.units.mask(refused, "")
+    if units is not None:
+        percent = units == numbers.PERCENT
+        if described.kind is Kind.PERCENT:
+            fine["unit_unexpected"] = (units == "") | percent
+        elif described.kind is Kind.INTEGER or described.name in COUNTS:
+            fine["unit_unexpected"] = units == ""
+        else:
+            fine["unit_unexpected"] = ~percent
     example, comma, point = read.readings or ("", "", "")
     return Judged(
         read.values.where(~refused, column),
         fine,
         details={"ambiguous_number": {"value": example, "comma": comma, "point": point}},
+        units=None if units is None else units.where(fine["unit_unexpected"], ""),
     )
 
 
 def _date(column: pd.Series[str], described: Column, context: Context) -> Judged:
-    read = dates.read_dates(column, context.typed.get(described.name), context.date_order)
+    typed = context.typed.get(described.name)
+    read = _settled(
+        dates.read_dates(column, typed, context.date_order),
+        context.date_order_fallback,
+        lambda order: dates.read_dates(column, typed, order),
+    )
     refused = (column != "") & bool(read.ambiguous.any())
     example, day_first, month_first = read.readings or ("", "", "")
     return Judged(
@@ -133,7 +176,7 @@ KINDS: dict[Kind, Callable[[pd.Series[str], Column, Context], Judged]] = {
     Kind.TEXT: _text,
     Kind.EMAIL: _email,
     Kind.PHONE: _text,
-    Kind.POSTCODE: _text,
+    Kind.POSTCODE: _postcode,
     Kind.COUNTRY: _country,
     Kind.VAT: _vat,
     Kind.EAN: _ean,

@@ -40,7 +40,13 @@ class Numbers:
     """Cells that cannot be read because the column does not say how."""
     readings: tuple[str, str, str] | None
     """One of them, with what it is with a decimal comma and what with a decimal point."""
+    units: pd.Series[str] | None
+    """The unit a good cell had: '', `percent`, a currency's ISO code, or `kr` and `$`, which several currencies have
+    (`money_units.py`). None where no cell has one."""
 
+
+PERCENT = "percent"
+"""The unit of a cell with a per cent sign."""
 
 # A group never begins with 0, so `0.125` is no 125; grouping is the same sign all through.
 _GROUPED = r"[1-9][0-9]{{0,2}}(?:(?:\{group}[0-9]{{3}})+|(?: [0-9]{{3}})+|(?:'[0-9]{{3}})+)"
@@ -62,6 +68,15 @@ _BRACKETS = rf"(?i)^((?:{_CURRENCY} *)?)\( *([^()+]*?) *\)((?: *{_UNIT})?)$"
 _SIGNS_AND_BODY = rf"(?i)^([+-]?) *(?:{_CURRENCY})? *([+-]?) *{_BODY}$"
 _DECORATED = rf"{_SIGNS_AND_BODY}|(?i)^[+-]? *{_BODY} *{_UNIT}$"  # a unit in front or behind, not both
 _BARE = r"^[+-]?[0-9.,][0-9.,' ]*$"
+_UNITS = {
+    **dict.fromkeys(("%", "pct", "procent"), PERCENT),
+    **dict.fromkeys(("kr", "kroner"), "kr"),
+    **dict.fromkeys(("€", "eur", "euro"), "EUR"),
+    **{code.casefold(): code for code in ("DKK", "USD", "GBP", "SEK", "NOK", "CHF")},
+    "$": "$",
+    "£": "GBP",
+}
+_AROUND_UNITS = "0123456789.,+-()' "
 _UNIT_SIGNS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ€$£% "
 
 
@@ -76,7 +91,8 @@ def read_numbers(column: pd.Series[str], typed: pd.Series[bool] | None, decimal:
     cells = arrow(column)
     own = np.zeros(len(column), dtype=np.bool_) if typed is None else typed.to_numpy(dtype=np.bool_)
     blank = mask_of(pc.equal(cells, ""))
-    bare = changed(cells, ~matches(cells, _UNDECORATED) & ~own, _without_decoration)
+    decorated = ~matches(cells, _UNDECORATED) & ~own
+    bare = changed(cells, decorated, _without_decoration)
     bare = changed(bare, own, lambda some: _written_out(some, exact=True))
     own_good = own & matches(bare, _TYPED) if own.any() else own
 
@@ -95,6 +111,7 @@ def read_numbers(column: pd.Series[str], typed: pd.Series[bool] | None, decimal:
         good=bool_series(good | blank, column),
         ambiguous=bool_series(doubt, column),
         readings=_example(cells, bare, doubt, comma & point),
+        units=_units(cells, decorated & good, column),
     )
 
 
@@ -123,6 +140,20 @@ def _without_decoration(cells: Any) -> Any:
     cells = changed(cells, mask_of(pc.match_substring(cells, "(")), _brackets_as_minus)
     cells = changed(cells, matches(cells, _DECORATED), _bare)
     return _written_out(cells, exact=False)
+
+
+def _units(cells: Any, where: Mask, like: pd.Series[str]) -> pd.Series[str] | None:
+    """What is left of each cell without digits and signs: trimming takes 0.1 s for 1,000,000 cells."""
+    if not where.any():
+        return None
+    mask = pa.array(where)
+    usual = changed(some := cells.filter(mask), ~mask_of(pc.string_is_ascii(some)), _usual_signs)
+    words = pc.utf8_trim(usual, _AROUND_UNITS).dictionary_encode()
+    units = [_UNITS.get(word.casefold(), "") for word in words.dictionary.to_pylist()]
+    if not any(units):
+        return None
+    found = pa.array(units, type=pa.large_string()).take(words.indices)
+    return text_series(pc.replace_with_mask(pa.repeat(pa.scalar("", pa.large_string()), len(cells)), mask, found), like)
 
 
 def _usual_signs(cells: Any) -> Any:

@@ -13,12 +13,13 @@ def personal_numbers(cells: pd.DataFrame, schema: RowSchema) -> list[tuple[int, 
     """Positions and columns, in the order of the rows.
 
     The cells are trimmed text, judged without what cannot be seen, as they would be sent. In a CVR column ten digits
-    count whatever stands around them; elsewhere the form dddddd-dddd.
+    count whatever stands around them; elsewhere the form dddddd-dddd. Digits of any script count: full-width ones are
+    made plain later.
     """
     found = []
     for name in map(str, cells.columns):
         in_vat = schema.fields[name].kind is Kind.VAT
-        likely = matches(arrow(cells[name]), r"(?:\d\D*){10}" if in_vat else r"\d{6}\W\d{4}")
+        likely = matches(arrow(cells[name]), r"(?:\p{Nd}\P{Nd}*){10}" if in_vat else r"\p{Nd}{6}\W\p{Nd}{4}")
         for position in cells.index[likely]:
             value = str(cells.at[position, name])
             country = _country(cells, position) if in_vat else ""

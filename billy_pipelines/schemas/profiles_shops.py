@@ -6,7 +6,12 @@ from __future__ import annotations
 from billy_pipelines.schemas.profiles_books import NOT_USED, unused
 from billy_pipelines.schemas.row_schema import Profile
 
-_NOT_SOLD = ("refunded", "cancelled", "failed", "trash")
+_STATES = ("refunded", "cancelled", "failed", "trash")
+_NOT_SOLD = (
+    *_STATES,
+    *(f"wc-{state}" for state in _STATES),  # as the database and some export plug-ins call them
+    *("refunderet", "annulleret", "mislykket", "mislykkedes", "fejlet"),
+)
 
 SHOPIFY_CUSTOMERS = Profile(
     name="shopify_customers",
@@ -75,7 +80,6 @@ SHOPIFY_ORDERS = Profile(
             "Paid at",
             "Fulfilled at",
             "Fulfillment Status",
-            "Cancelled at",
             "Refunded Amount",
             "Outstanding Balance",
             "Accepts Marketing",
@@ -103,7 +107,9 @@ SHOPIFY_ORDERS = Profile(
     decimal="point",
     prices_include_vat="ask",
     # Also partly refunded ones: the lines are those of the whole order, so the invoice would be too large.
-    excluded={"Financial Status": ("refunded", "partially_refunded", "voided")},
+    excluded={"Financial Status": ("refunded", "partially_refunded", "voided"), "Cancelled at": ("*",)},
+    must_be_zero=("Shipping", "Discount Amount"),
+    stated_total="Total",
 )
 
 SHOPIFY_PRODUCTS = Profile(
@@ -138,6 +144,7 @@ SHOPIFY_PRODUCTS = Profile(
         ),
     },
     inherits=("name",),
+    record="Handle",
     decimal="point",
     prices_include_vat="ask",
     excluded={"Variant Price": ("",)},  # rows that only add a picture to the product above
@@ -261,6 +268,8 @@ SMARTWEB_ORDERS = Profile(
     joined={"productName": ("PRODUCT_TITLE", "PRODUCT_TITLE1", "PRODUCT_TITLE2", "PRODUCT_TITLE3")},
     inherits=("entryDate", "currency", "orderNo"),
     prices_include_vat="ask",
+    must_be_zero=("PRODUCT_DISCOUNT", "DELIVERY_PRICE", "PAYMENT_PRICE"),
+    stated_total="ORDER_TOTAL",
 )
 
 DANDOMAIN_PRICES = Profile(
@@ -272,8 +281,10 @@ DANDOMAIN_PRICES = Profile(
         "PROD_NAME": "name",
         "CURRENCY_CODE": "currency",
         "UNIT_PRICE": "unitPrice",
-        **unused("AMOUNT", "PRICE_B2B_ID", "PROD_COST_PRICE", "PROD_RETAIL_PRICE", "LANGUAGE_ID"),
+        **unused("PROD_COST_PRICE", "PROD_RETAIL_PRICE", "LANGUAGE_ID"),
     },
     decimal="comma",
     prices_include_vat="ask",
+    # Prices for larger quantities and for groups of customers: none of them is the product's price.
+    excluded={"AMOUNT": ("!", "0", "1"), "PRICE_B2B_ID": ("!", "0")},
 )

@@ -5,6 +5,7 @@ Adding a resource is one module beside `customers.py` and one line in `registry.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -148,7 +149,7 @@ class Resource(Generic[R]):
     def moved(self, before: Mapping[str, Any], record: R) -> list[str]:
         """Writable fields in which a record is no more what its image says."""
         now = record.image()
-        return [key for key in self.writable if key in before and before[key] != now.get(key)]
+        return [key for key in self.writable if key in before and not _alike(before[key], now.get(key))]
 
     @property
     def name(self) -> str:
@@ -164,3 +165,17 @@ class Resource(Generic[R]):
     def columns(self) -> tuple[Column, ...]:
         """The columns of its files."""
         return self.schema.columns
+
+
+def _alike(before: Any, now: Any) -> bool:
+    """Whether a value is still the same. Children that were not listed then say nothing, and their order neither."""
+    if before is None and isinstance(now, list):
+        return True
+    if isinstance(before, list) and isinstance(now, list):
+        return sorted(before, key=_in_order) == sorted(now, key=_in_order)
+    return bool(before == now)
+
+
+def _in_order(child: Any) -> str:
+    """A child as text: the journal keeps the keys of an object in an order of its own."""
+    return json.dumps(child, sort_keys=True)

@@ -89,15 +89,28 @@ class Profile:
     """Field -> headers whose cells, joined with a blank, make its value (First Name + Last Name)."""
     inherits: tuple[str, ...] = ()
     """Fields whose blank cells take the value of the row above (order fields on further lines of an order)."""
+    record: str = ""
+    """Header whose value tells one record's rows from the next one's, where the resource groups no rows (a product and
+    its variants): nothing is inherited from a row with another value."""
     constants: Mapping[str, str] = field(default_factory=dict)
     """Field -> value for what the program never states (currency, decimal sign is not among them)."""
     decimal: str = ""
-    """`comma` or `point` where the program always writes the same; '' lets the column decide."""
+    """`comma` or `point`, as the program writes; it counts only where a column does not show it itself."""
     date_order: str = ""
+    """`day_first` or `month_first`; as `decimal`."""
     prices_include_vat: str = ""
     """`ask` where only the user can know (a shop): `price_basis_unknown` until the option says it."""
     excluded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Header -> cell values of rows that must not be booked (refunded or voided orders): `excluded_by_profile`."""
+    """Header -> cell values of rows that must not be booked (refunded or voided orders): `excluded_by_profile`.
+
+    `("*",)` is any value, `("!", "0", "1")` any value but 0 and 1; a blank cell is meant by '' alone.
+    """
+    must_be_zero: tuple[str, ...] = ()
+    """Headers of amounts that belong to the record and are taken nowhere (freight, a fee): a row with one that is not
+    zero is `amount_not_taken`."""
+    stated_total: str = ""
+    """Header of what the whole record comes to. Where it is filled, it decides in place of `must_be_zero`: a record
+    that lacks an amount is `total_differs`."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +121,9 @@ class Context:
     blank_means: str = "keep"
     decimal: str = "auto"
     date_order: str = "auto"
+    decimal_fallback: str = ""
+    """What the program of the file usually writes: counts for a column that does not show its decimal sign."""
+    date_order_fallback: str = ""
     prices_include_vat: str = "unknown"
     """`true`, `false`, `unknown`; or `ask` when header or profile make it necessary to know."""
     language: str = "en"
@@ -117,6 +133,8 @@ class Context:
     typed: Mapping[str, pd.Series[bool]] = field(default_factory=dict)
     """By field: cells that came as numbers, dates or booleans of their own (Excel, JSON), not as text: decimal point,
     no grouping, ISO dates."""
+    units: Mapping[str, pd.Series[str]] = field(default_factory=dict)
+    """By field, for rules: the unit that stood in the cells of a number column (`numbers.Numbers.units`)."""
     match_on: Sequence[str] = ()
     """The match keys that count; empty: all."""
     names: Mapping[str, str] = field(default_factory=dict)

@@ -7,7 +7,7 @@ pandera -> rules across columns -> duplicates within the file -> rows that belon
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from billy_pipelines.schemas.cleaning import CLEAR_MARKS, clean_text
 from billy_pipelines.schemas.codes import HIDDEN, Problem, sentence
 from billy_pipelines.schemas.grouping import group, inherit, origins
 from billy_pipelines.schemas.kinds import KINDS, Judged
+from billy_pipelines.schemas.money_units import check_money_units
 from billy_pipelines.schemas.personal import personal_numbers
 from billy_pipelines.schemas.row_schema import Context, Kind, Rows, RowSchema, UniqueKey, Validated
 
@@ -117,6 +118,8 @@ def validate(
     marks = _clear_marks(cleaned, found, schema)
     judged = _judge_kinds(cleaned, schema, context)
     _check(cleaned, judged, found, schema, marks, context)
+    context = replace(context, units={name: one.units for name, one in judged.items() if one.units is not None})
+    check_money_units(cleaned, context, found.report)
     for rule in schema.rules:
         rule(cleaned, context, found.report)
     _needs_one_of(cleaned, found, schema)
@@ -137,6 +140,8 @@ def _judge_text(cleaned: pd.DataFrame, found: Findings, schema: RowSchema, conte
     for position, name in personal_numbers(cleaned, schema):
         found.hide(position, name)
     for name in cleaned.columns:
+        for position in _positions(cleaned[name].str.startswith(HIDDEN)):
+            found.settle(position, "hidden_value", name)
         faults = text_faults.find_faults(cleaned[name])
         for code, flags in (("excel_error", faults.excel_error), ("digits_lost", faults.digits_lost)):
             for position in _positions(flags):
@@ -184,7 +189,7 @@ def _judge_kinds(cleaned: pd.DataFrame, schema: RowSchema, context: Context) -> 
             cleaned[name] = judged[name].values
     for verdict in judged.values():
         for name, values in verdict.beside.items():
-            cleaned[name] = values
+            cleaned[name] = cleaned[name].str.cat(values, sep=";").str.strip(";") if name in cleaned else values
     return judged
 
 

@@ -59,6 +59,11 @@ def read_currencies(column: pd.Series[str]) -> tuple[pd.Series[str], pd.Series[b
     return by_word(column, _currency)
 
 
+def is_currency(code: str) -> bool:
+    """Whether this is the ISO 4217 code of a currency."""
+    return code in _currency_codes()
+
+
 def _folded(text: str) -> str:
     """Letters and digits only; signs alone stay what they are. A number stays the number it is: `2,5 %` is no `25`,
     `25,0` is one."""

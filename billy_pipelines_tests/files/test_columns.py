@@ -245,6 +245,7 @@ def _read(header: str = "Varenr.;Pris", profile: Profile | None = PROFILE, **sai
     table, options = table_of(header), ReadingOptions(**said)
     headers = map_headers(table.header, PRODUCTS, options, profile=profile, operation="update")
     fields = apply_columns(table, headers, PRODUCTS, profile, options)
+    assert (fields.decimal_fallback, fields.date_order_fallback) == (("comma", "month_first") if profile else ("", ""))
     return fields.decimal, fields.date_order, fields.prices_include_vat
 
 
@@ -252,8 +253,8 @@ def test_what_nobody_says_is_found_out_from_the_column() -> None:
     assert _read(profile=None) == ("auto", "auto", "unknown")
 
 
-def test_a_profile_says_how_its_program_writes() -> None:
-    assert _read() == ("comma", "month_first", "ask")
+def test_how_a_profiles_program_writes_is_a_fallback_and_no_order() -> None:
+    assert _read() == ("auto", "auto", "ask")
 
 
 def test_the_option_counts_for_more_than_the_profile() -> None:

@@ -208,6 +208,12 @@ def test_names_of_other_readers_get_the_same_treatment() -> None:
         ";Totaler :;395,-",
         "Sum;;(1.250,00)",
         " subtotal ;12 %;1 250,00 DKK",
+        "I alt;;",
+        "\u00a0Total: ;;",
+        "I alt 1 kunde;;",
+        "I alt: 1.250 aktive kunder;;12",
+        "Total 3;;12345678,50",
+        "I alt;12345678;1250",
         ";;",
     ],
 )
@@ -221,7 +227,12 @@ def test_totals_among_the_rows_are_set_aside(line: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "Total;;",  # a name alone
+        "Total;;12345678",  # a customer and a telephone number
+        "Total;;12 34 56 78",
+        "Sum;+45 12345678;5790000000005",
+        "Total 24 Service;;1,00",
+        "Total 24 Service;;",
+        "I alt;Ry;",
         "Total;Ry;1,00",  # a customer in Ry
         "Total Service ApS;;1,00",
         "A;Total;1,00",
@@ -233,6 +244,55 @@ def test_what_only_looks_like_a_total_stays_a_row(line: str) -> None:
     read = table("Navn;By;Beløb", line)
     assert rows_of(read) == [line.split(";")]
     assert read.set_aside == ()
+
+
+def test_in_a_single_column_a_total_is_a_name() -> None:
+    assert rows_of(table("Navn", "A", "Total")) == [["A"], ["Total"]]
+
+
+# Notes
+
+
+@pytest.mark.parametrize("between", [[""], [";;", ""], ["", "I alt 1 kunde;;"], ["I alt;;1", ""]])
+def test_a_remark_below_the_table_is_set_aside(between: list[str]) -> None:
+    read = table("Navn;By;Tlf", "A;Ry;1", "B;;", *between, "Udskrevet af Anna 01-04-2026;;")
+    assert [row[0] for row in rows_of(read)] == ["A", "B"]
+    assert read.lines == [2, 3]
+    assert read.set_aside[-1] == SetAside(4 + len(between), "note")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Navn;By;Tlf", "A;Ry;1", "B;;"],  # no blank line
+        ["Navn;By;Tlf", "A;Ry;1", "I alt;;1", "B;;"],
+        ["Navn;By;Tlf", "A;Ry;1", "", "B;Ry;"],
+        ["Navn;By;Tlf", "A;Ry;1", "", ";Ry;"],
+        ["Navn;By;Tlf", "A;Ry;1", "", "B;;;x"],  # too many cells, which must be said
+        ["Navn;By;Tlf", "", "B;;"],  # the only row
+        ["Navn;By", "A;Ry", "", "B;"],
+        ["Navn;By;Tlf", "A;;", "", "B;Ry;1"],
+    ],
+)
+def test_what_only_looks_like_a_remark_stays_a_row(lines: list[str]) -> None:
+    read = table(*lines)
+    assert read.lines[-1] == len(lines)
+    assert "note" not in {aside.what for aside in read.set_aside}
+
+
+def test_line_breaks_inside_the_last_row_are_no_blank_lines(tmp_path: Path) -> None:
+    path = tmp_path / "kunder.csv"
+    path.write_text('Navn;By;Tlf\nA;"Ry\n\nved åen";1\nB;;\n')
+    assert read_table(path, ReadingOptions(), KNOWN).lines == [2, 5]
+    path.write_text('Navn;By;Tlf\nA;"Ry\n\nved åen";1\n\nUdskrevet 1/4;;\n')
+    read = read_table(path, ReadingOptions(), KNOWN)
+    assert (read.lines, read.set_aside) == ([2], (SetAside(6, "note"),))
+
+
+def test_a_remark_below_a_sheet_is_set_aside_with_the_marks_of_its_cells() -> None:
+    read = sheet([["Navn", "Pris", "By"], ["A", "1.5", ""], ["7"]], typed={1: [1], 0: [2]}, lines=[1, 2, 4])
+    assert (rows_of(read), list(read.typed)) == ([["A", "1.5", ""]], ["Pris"])
+    assert read.set_aside == (SetAside(4, "note"),)
 
 
 def test_the_header_once_more_among_the_rows_is_set_aside() -> None:

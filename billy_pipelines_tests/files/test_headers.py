@@ -150,6 +150,13 @@ def test_a_header_that_may_be_a_value_is_never_quoted(name: str) -> None:
         assert name not in str(error)
 
 
+def test_where_one_header_may_be_a_value_only_known_names_are_shown() -> None:
+    row = ("Søren Prøvesen", "Åvej 2", "8000 Aarhus C", "soeren@proevesen.example")
+    for error in (refused(*row, operation="import"), refused(*row, mapping={"Navn": "name"})):
+        assert not any(cell in str(error) for cell in row)
+    assert f"{HIDDEN}, By, {HIDDEN}" in str(refused("Æblehaven ApS", "By", "Sted", operation="import"))
+
+
 @pytest.mark.parametrize("name", ["Omsætning 2025-2026", "Pris pr. 01-04-2026", "Adresse 1", "E-mail 1 - Value"])
 def test_ordinary_headers_with_digits_are_shown(name: str) -> None:
     assert shown(name) == name
@@ -169,6 +176,34 @@ def test_a_problem_names_the_column_as_in_the_file() -> None:
         "country",
         "email",
     ]
+
+
+# Lines nested in a JSON record
+
+
+def test_a_key_of_record_and_lines_belongs_to_whom_the_field_belongs() -> None:
+    header = (
+        "invoiceNo",
+        "currency",
+        "description",
+        "note",
+        "lines",
+        "lines.description",
+        "lines.currency",
+        "lines.note",
+    )
+    found = found_in(*header, schema=INVOICES)
+    assert found.fields["description"] == "lines.description"
+    assert found.fields["currency"] == "currency"
+    assert found.ignored["description"] == "description is taken from the column 'lines.description'"
+    assert found.ignored["lines.currency"] == "currency is taken from the column 'currency'"
+    assert "lines.note" in found.unknown
+
+
+def test_what_the_option_says_of_a_nested_key_stands() -> None:
+    header = ("invoiceNo", "description", "quantity", "lines", "lines.description")
+    found = found_in(*header, schema=INVOICES, mapping={"lines.description": "", "description": "description"})
+    assert found.fields["description"] == "description"
 
 
 # The option `mapping`
@@ -216,6 +251,20 @@ def test_a_mapping_overrides_what_is_never_used() -> None:
 def test_the_exact_name_is_mapped_where_two_fold_alike() -> None:
     found = found_in("Navn", "navn.", mapping={"navn.": ""})
     assert found.fields == {"name": "Navn"}
+
+
+def test_what_is_wrong_with_mapping_and_set_is_said_in_danish_too() -> None:
+    def said(error: UnreadableFile) -> str:
+        return error.text("da")
+
+    assert "'Fax', som ikke er en kolonne. Kendte: Navn." in said(
+        refused("Navn", mapping={"Fax": "phone"}, language="da")
+    )
+    assert "'fax', som ikke er et felt. Kendte: name" in said(refused("Navn", mapping={"Navn": "fax"}, language="da"))
+    assert "der er intet sådant felt" in said(refused("Navn", set={"fax": "1"}, language="da"))
+    assert "filen har kolonnen 'Land' til det" in said(refused("Navn", "Land", set={"country": "DK"}, language="da"))
+    many = refused(*(f"kolonne {number}" for number in range(2000)), operation="import", language="da")
+    assert "kolonne 39, … (1.960 flere)" in said(many)
 
 
 # The option `set`

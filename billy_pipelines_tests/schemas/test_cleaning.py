@@ -188,12 +188,39 @@ def test_a_prefix_is_that_of_a_country_other_than_denmark(number: str, prefix: s
         ("556012345601", "DK", False),
         ("UKENDT", "SE", False),
         ("SEABC", "", False),
+        ("SE12345678", "SE", False),
+        ("SE5560123456", "SE", False),
+        ("SE556012345602", "", True),
+        ("ATU12345678", "", True),
+        ("AT12345678", "", False),
+        ("DE123456789", "", True),
+        ("DE12345678", "DE", False),
+        ("EL123456789", "", True),
+        ("XI123456789", "", True),
+        ("NL123456789B01", "", True),
+        ("NO999999999MVA", "", True),
+        ("CH1234", "", True),
+        ("١٢٣٤٥٦٧٨", "", False),
+        ("١٢٣٤٥٦٧٨", "SE", False),
     ],
 )
 def test_the_form_of_a_number_is_that_of_denmark_or_of_the_country_it_names(
     number: str, country: str, fits: bool
 ) -> None:
     assert is_vat_form(number, country) is fits
+
+
+_vat_like = st.text("0123456789ABCUX", max_size=13)
+
+
+@given(st.sampled_from(["AT", "BE", "CZ", "DE", "EL", "ES", "FR", "IE", "LT", "NL", "RO", "SE", "XI", "NO"]), _vat_like)
+def test_the_form_of_any_foreign_number_can_be_told(prefix: str, number: str) -> None:
+    assert is_vat_form(prefix + number, "") in (True, False)
+
+
+def test_b6_eight_digits_behind_se_are_a_danish_se_number_unless_the_row_is_from_abroad() -> None:
+    assert vat_key("SE 99 00 00 07", None) == vat_key("SE99000007", "DK") == GOOD_CVR
+    assert vat_key("SE99000007", "SE") == "SE99000007"
 
 
 def test_b15_an_ean_has_13_digits_with_a_check_digit() -> None:

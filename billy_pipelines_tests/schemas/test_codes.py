@@ -39,6 +39,12 @@ def test_a_sentence_comes_in_the_language_asked_for() -> None:
         codes.sentence("no_such_code")
 
 
+def test_counts_are_grouped_as_the_language_does_and_values_stay_as_they_are() -> None:
+    assert "1,000,000 rows" in codes.sentence("too_many_rows", limit=1_000_000)
+    assert "1.000.000 rækker" in codes.sentence("too_many_rows", "da", limit=1_000_000)
+    assert codes.sentence("number_form", "da", value="1,000").startswith("1,000 er")
+
+
 @pytest.mark.parametrize("code", sorted(ENGLISH))
 def test_every_code_can_be_said(code: str) -> None:
     details: dict[str, object] = dict.fromkeys(details_of(ENGLISH[code]), 1)

@@ -149,6 +149,38 @@ def test_b6_eight_digits_from_abroad_are_not_judged_by_danish_check_digits(count
     assert codes(check(customer(vatNo=WRONG_CVR, country=country))) == []
 
 
+@pytest.mark.parametrize("country", ["", "DK", "Danmark"])
+def test_b6_a_danish_se_number_is_a_cvr_number(country: str) -> None:
+    found = check(customer(vatNo=f"SE{GOOD_CVR}", country=country), customer(vatNo=f"SE-nr. {GOOD_CVR}"))
+    assert [row and row["vatNo"] for row in found.rows] == [GOOD_CVR, None]
+    assert codes(found, 1) == [("duplicate_in_file", "vatNo")]
+    assert codes(check(customer(vatNo=f"SE{WRONG_CVR}", country=country))) == [("vat_check_digit", "vatNo")]
+
+
+@pytest.mark.parametrize("country", ["SE", "Finland"])
+def test_b6_eight_digits_are_no_swedish_number(country: str) -> None:
+    assert codes(check(customer(vatNo="SE12345678", country=country))) == [("vat_form", "vatNo")]
+
+
+def test_full_width_digits_are_digits_and_those_of_other_scripts_are_refused() -> None:
+    wide = str.maketrans("0123456789", "０１２３４５６７８９")
+    numbers = {"vatNo": GOOD_CVR, "ean": EAN, "zipcode": "0800"}
+    assert row_of(customer(**{name: text.translate(wide) for name, text in numbers.items()})) == customer(**numbers)
+    assert codes(check(customer(zipcode="８００"))) == [("zeros_lost", "zipcode")]
+    arabic = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
+    found = check(
+        customer(vatNo=GOOD_CVR.translate(arabic), ean=EAN.translate(arabic), zipcode="800".translate(arabic))
+    )
+    assert sorted(codes(found)) == [("ean_form", "ean"), ("vat_form", "vatNo")]
+
+
+@pytest.mark.parametrize("digits", ["０１２３４５６７８９", "٠١٢٣٤٥٦٧٨٩"])
+def test_b23_digits_of_other_scripts_do_not_hide_a_cpr(digits: str) -> None:
+    text = "010190-1234".translate(str.maketrans("0123456789", digits))
+    assert codes(check(customer(vatNo=text, country="SE"))) == [("possible_cpr", "vatNo")]
+    assert codes(check(customer(city=text))) == [("possible_cpr", "city")]
+
+
 def test_all_errors_of_all_rows_come_at_once() -> None:
     found = check(
         {"name": "", "email": "x", "country": "Atlantis", "vatNo": "1", "ean": "2", "city": "Ry"},
@@ -202,6 +234,13 @@ def test_several_addresses_in_one_cell_are_several_addresses() -> None:
     assert row["invoiceEmail"] == "faktura@b.example"
 
 
+def test_further_addresses_for_invoices_are_kept_beside_the_others() -> None:
+    both = row_of(customer(email="a@b.example; c@d.example", invoiceEmail="f@b.example; g@b.example"))
+    assert (both["invoiceEmail"], both["otherEmails"]) == ("f@b.example", "c@d.example;g@b.example")
+    found = check(customer(invoiceEmail="f@b.example, g@b.example"), {"name": "B", "email": "a@b.example; c@d.example"})
+    assert [row and row["otherEmails"] for row in found.rows] == ["g@b.example", "c@d.example"]
+
+
 # -- duplicates within the file ----------------------------------------------------------------------------------------
 
 
@@ -235,6 +274,13 @@ def test_b6_one_public_body_with_two_ean_numbers_is_two_customers() -> None:
         check({"name": "A", "vatNo": GOOD_CVR, "ean": EAN}, {"name": "B", "vatNo": GOOD_CVR, "ean": other}).problems
         == {}
     )
+
+
+@pytest.mark.parametrize(("key", "numbers"), [("contactNo", ("17", "18")), ("id", ("abc", "abd"))])
+def test_two_departments_of_one_firm_are_two_customers(key: str, numbers: tuple[str, str]) -> None:
+    first, second = ({"name": f"A {n}", "vatNo": GOOD_CVR, key: n} for n in numbers)
+    assert check(first, second).problems == {}
+    assert codes(check(first, {**second, key: ""}), 1) == [("duplicate_in_file", "vatNo")]
 
 
 def test_a_wrong_row_is_nobodys_twin() -> None:

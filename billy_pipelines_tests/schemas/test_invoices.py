@@ -331,6 +331,75 @@ def test_a_header_that_does_not_say_what_kind_of_discount_is_asked_about(header:
     assert not check(line(discountPercent="50"), names={"discountPercent": "Rabat %"}).rejected.any()
 
 
+@pytest.mark.parametrize("header", ["LineDiscount", "Linje-rabat:", " LINJERABAT", "line_discount"])
+def test_such_a_header_is_known_however_it_is_written(header: str) -> None:
+    found = check(line(discountPercent="50"), names={"discountPercent": header})
+    assert [(problem.code, problem.field) for problem in found.problems[0]] == [("discount_unclear", "discountPercent")]
+
+
+def test_a_per_cent_sign_in_the_cell_settles_what_the_header_leaves_open() -> None:
+    found = check(
+        line(discountPercent="50 %"),
+        line(invoice="2", discountPercent="50"),
+        line(invoice="3", discountPercent="500 %"),
+        names={"discountPercent": "Rabat"},
+    )
+    assert [[problem.code for problem in found.problems.get(at, [])] for at in range(3)] == [
+        [],
+        ["discount_unclear"],
+        ["discount_form"],
+    ]
+
+
+# -- units in number columns -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "fields", "column"),
+    [
+        ("unit_unexpected", {"discountPercent": "50 kr"}, "discountPercent"),
+        ("unit_unexpected", {"discountPercent": "50 €"}, "discountPercent"),
+        ("unit_unexpected", {"discountAmount": "10 %"}, "discountAmount"),
+        ("unit_unexpected", {"quantity": "10 %"}, "quantity"),
+        ("unit_unexpected", {"quantity": "10 $"}, "quantity"),
+        ("currency_differs", {"unitPrice": "$ 100"}, "unitPrice"),
+        ("currency_differs", {"unitPrice": "100 kr", "currency": "EUR"}, "unitPrice"),
+        ("currency_differs", {"discountAmount": "10 €"}, "discountAmount"),
+        ("currency_differs", {"totalControl": "125 EUR"}, "totalControl"),
+        ("currency_differs", {"exchangeRate": "7,46 EUR", "currency": "EUR"}, "exchangeRate"),
+    ],
+)
+def test_a_unit_that_does_not_belong_is_refused(code: str, fields: dict[str, str], column: str) -> None:
+    assert codes(check(line(**fields))) == [(code, column)]
+
+
+def test_units_that_belong_are_taken_off() -> None:
+    row = line(currency="EUR", exchangeRate="7,46 kr", unitPrice="€ 100,00", quantity="2", discountPercent="10 %")
+    found = invoice_of(row, further(unitPrice="50,00 EUR"))
+    assert found["exchangeRate"] == "7.46"
+    assert [one["unitPrice"] for one in found["lines"]] == ["100", "50"]
+    assert found["lines"][0]["discountPercent"] == "10"
+
+
+def test_a_further_line_is_in_the_currency_of_its_invoice() -> None:
+    found = check(line(currency="EUR"), further(unitPrice="50 kr"))
+    assert codes(found, 1) == [("currency_differs", "unitPrice")]
+
+
+# -- the customer's details --------------------------------------------------------------------------------------------
+
+
+def test_an_invoice_has_one_address_and_a_second_one_is_not_lost_in_silence() -> None:
+    found = check(line(contactEmail="f@b.example; g@b.example"))
+    assert codes(found) == [("email_form", "contactEmail")]
+    assert found.problems[0][0].value == "f@b.example; g@b.example"
+    assert invoice_of(line(contactEmail="F <f@b.example>;"))["contactEmail"] == "f@b.example"
+
+
+def test_a_danish_se_number_of_the_customer_is_its_cvr_number() -> None:
+    assert invoice_of(line(vatNo="SE 99 00 00 07"), further())["vatNo"] == "99000007"
+
+
 # -- credit notes (B16) ------------------------------------------------------------------------------------------------
 
 

@@ -346,3 +346,31 @@ def test_decimal_of_keeps_all_digits() -> None:
     assert decimal_of("-12345678901234567890.123456789") == Decimal("-12345678901234567890.123456789")
     with pytest.raises(InvalidOperation):
         decimal_of("")
+
+
+# -- units -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("unit", "cells"),
+    [
+        ("", ["100", "-5", "1.250,00", "395,-", "1 250,00", "1\u00a0250", "(5)", "1,2345E+4", "", "x kr", "5 stk"]),
+        ("percent", ["12 %", "12%", "12,5 pct.", "12 procent", "(5 %)", "−5 %"]),
+        ("kr", ["kr. 1.250,00", "kr 5", "1.250,- kr.", "5kr", "5 Kroner", "-kr 5", "kr (5)", "kr.\u00a05"]),
+        ("DKK", ["DKK 5", "5 dkk"]),
+        ("EUR", ["€5", "5 €", "EUR 5", "5 euro"]),
+        ("$", ["$1,250.00", "5 $"]),
+        ("GBP", ["£5", "5 gbp"]),
+        ("SEK", ["250,00 SEK"]),
+    ],
+)
+def test_each_cell_tells_the_unit_it_had(unit: str, cells: list[str]) -> None:
+    for cell in cells:
+        numbers = read(cell, "1 NOK", "100")
+        assert numbers.units is not None
+        assert list(numbers.units) == [unit, "NOK", ""], cell
+
+
+def test_a_column_without_units_has_none() -> None:
+    assert read("100", "1 250", "(5)", "", "5 stk").units is None
+    assert read("5", "1e3", typed=[True, True]).units is None

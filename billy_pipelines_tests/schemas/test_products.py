@@ -214,3 +214,58 @@ def test_the_second_row_of_one_product_names_the_first(field: str) -> None:
 def test_product_numbers_are_the_same_in_any_case_and_products_may_share_a_name() -> None:
     found = judge(PRODUCTS_SCHEMA, product(productNo="a1"), product(productNo="A1"), product(productNo="b"))
     assert [row is None for row in found.rows] == [False, True, False]
+
+
+# -- currencies in the price -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("price", "currency"),
+    [
+        *(("100 kr.", currency) for currency in ("", "DKK", "kr", "SEK", "NOK")),
+        *(("DKK 100", currency) for currency in ("", "DKK")),
+        *(("100,-", currency) for currency in ("", "DKK", "EUR")),
+        ("€ 100,00", "EUR"),
+        ("100 eur", "€"),
+        ("$100", "USD"),
+        ("$100", "CAD"),
+        ("100 SEK", "SEK"),
+    ],
+)
+def test_a_price_may_repeat_the_currency_of_its_row(price: str, currency: str) -> None:
+    assert row_of(product(unitPrice=price, currency=currency))["unitPrice"] == "100"
+
+
+@pytest.mark.parametrize(
+    ("price", "currency", "read_as"),
+    [
+        ("€ 100,00", "", "DKK"),
+        ("250,00 SEK", "DKK", "DKK"),
+        ("$ 100", "EUR", "EUR"),
+        ("100 kr", "EUR", "EUR"),
+        ("DKK 100", "SEK", "SEK"),
+        ("£ 100", "usd", "USD"),
+    ],
+)
+def test_a_price_is_never_read_in_another_currency_than_it_is_written_in(
+    price: str, currency: str, read_as: str
+) -> None:
+    found = judge(PRODUCTS_SCHEMA, product(unitPrice=price, currency=currency), product(unitPrice="5"))
+    assert codes(found) == [("currency_differs", "unitPrice")]
+    assert price in found.problems[0][0].message
+    assert read_as in found.problems[0][0].message
+    assert list(found.rejected) == [True, False]
+
+
+def test_a_file_without_a_currency_column_is_in_kroner() -> None:
+    assert codes(judge(PRODUCTS_SCHEMA, product(unitPrice="€ 5"))) == [("currency_differs", "unitPrice")]
+    assert row_of(product(unitPrice="5 kr"))["unitPrice"] == "5"
+
+
+def test_a_currency_nobody_knows_is_one_error_not_two() -> None:
+    found = judge(PRODUCTS_SCHEMA, product(unitPrice="€ 5", currency="dukater"))
+    assert codes(found) == [("currency_unknown", "currency")]
+
+
+def test_a_percentage_is_no_price() -> None:
+    assert codes(judge(PRODUCTS_SCHEMA, product(unitPrice="12 %"))) == [("unit_unexpected", "unitPrice")]

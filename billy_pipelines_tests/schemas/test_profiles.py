@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from billy_pipelines.bulk.reading import Upload, check_rows
 from billy_pipelines.files.columns import Fields
 from billy_pipelines.files.compound import COMBINED
 from billy_pipelines.files.headers import HeaderMap, folded
@@ -55,9 +56,10 @@ def test_economic_customers() -> None:
     assert headers.unknown == {}
 
 
-def test_economic_customers_as_customers_leave_out_what_customers_do_not_have() -> None:
-    headers, _, _ = read("customers", "Kundenr.;Navn;Gruppe;Momszone;Spærret;Betalingsbetingelse", "17;A;1;1;nej;")
-    assert {"Spærret", "Betalingsbetingelse"} <= set(headers.ignored)
+def test_economic_customers_are_customers_too() -> None:
+    headers, _, found = read("customers", "Kundenr.;Navn;Gruppe;Momszone;Spærret;Betalingsbetingelse", "17;A;1;1;nej;")
+    assert found == [{"contactNo": "17", "name": "A", "isArchived": "nej"}]
+    assert list(headers.ignored) == ["Gruppe", "Momszone"]
 
 
 def test_rackbeat_customers() -> None:
@@ -247,7 +249,7 @@ def test_economic_products_only_the_sales_price_is_a_price() -> None:
     )
     assert headers.profile == "economic_products"
     assert found == [{"productNo": "0042", "name": "Blå prøvevare", "unitPrice": "1.250,00", "isArchived": "Nej"}]
-    assert fields.decimal == "comma"
+    assert fields.decimal_fallback == "comma"
     assert fields.prices_include_vat == "unknown"
 
 
@@ -270,7 +272,7 @@ def test_shopify_products_variants_have_the_title_above_and_pictures_are_no_prod
     ]
     assert [row.get("salesTaxRuleset") for row in found] == ["true", "true", None, "false"]
     assert fields.excluded == {2: ("Variant Price", "")}
-    assert (fields.decimal, fields.prices_include_vat) == ("point", "ask")
+    assert (fields.decimal_fallback, fields.prices_include_vat) == ("point", "ask")
 
 
 @pytest.mark.parametrize(
@@ -298,7 +300,7 @@ def test_woocommerce_products_have_ids_that_are_not_billys(profile: str, header:
     assert found[0] == {"productNo": "KOP", "name": "Kop", "salesTaxRuleset": "taxable", "unitPrice": "199"}
     assert "id" not in fields.cells
     assert fields.excluded == {1: ("Type", "variable")}
-    assert (fields.decimal, fields.prices_include_vat) == ("auto", "ask")
+    assert (fields.decimal_fallback, fields.prices_include_vat) == ("", "ask")
 
 
 def test_dandomain_prices() -> None:
@@ -306,7 +308,7 @@ def test_dandomain_prices() -> None:
     headers, fields, found = read("products", header, "0042;DKK;0;1;125,50;Kop;50,00;150,00")
     assert headers.profile == "dandomain_prices"
     assert found == [{"productNo": "0042", "currency": "DKK", "unitPrice": "125,50", "name": "Kop"}]
-    assert (fields.decimal, fields.prices_include_vat) == ("comma", "ask")
+    assert (fields.decimal_fallback, fields.prices_include_vat) == ("comma", "ask")
 
 
 def test_shopify_orders_are_invoices_with_their_order_number_as_key() -> None:
@@ -335,7 +337,7 @@ def test_shopify_orders_are_invoices_with_their_order_number_as_key() -> None:
         | {"totalControl": "10.00", "quantity": "1", "productName": "Kop", "unitPrice": "10.00", "productNo": "KOP"}
         | {"discountAmount": "0.00"},
     ]
-    assert (fields.decimal, fields.prices_include_vat, fields.excluded) == ("point", "ask", {})
+    assert (fields.decimal_fallback, fields.prices_include_vat, fields.excluded) == ("point", "ask", {})
     assert headers.unknown == {"Billing Zip": ""}
 
 
@@ -372,7 +374,7 @@ def test_woocommerce_orders_keep_their_lines_in_one_cell_and_are_refused_by_what
         {"invoice": "17", "entryDate": "5/31/2016 0:37", "contactName": "Anna Prøvesen", "totalControl": "125.00"}
     ]
     assert list(headers.unknown) == ["order_item_1"]
-    assert (fields.date_order, fields.prices_include_vat) == ("month_first", "ask")
+    assert (fields.date_order_fallback, fields.prices_include_vat) == ("month_first", "ask")
 
 
 def test_smartweb_orders_product_amount_is_a_quantity() -> None:
@@ -401,7 +403,7 @@ def test_a_journals_invoice_list_has_totals_and_no_lines() -> None:
         {"contactNo": "17", "invoice": "5001", "entryDate": "29-06-2017", "contactName": "Prøve ApS"}
         | {"totalControl": "2.061,25", "currency": "dkk"}
     ]
-    assert (fields.decimal, fields.date_order) == ("comma", "day_first")
+    assert (fields.decimal_fallback, fields.date_order_fallback) == ("comma", "day_first")
 
 
 def test_a_time_system_does_not_say_the_invoices_date() -> None:
@@ -416,6 +418,143 @@ def test_a_time_system_does_not_say_the_invoices_date() -> None:
         {"contactNo": "17", "invoice": "S-1", "productNo": "TIME", "description": "Opsætning", "quantity": "1,5"}
         | {"unitPrice": "950,00", "entryDate": "2026-04-01"}
     ]
+
+
+def cleaned(resource: str, header: str, *lines: str, **said: Any) -> tuple[list[dict[str, Any] | None], list[set[str]]]:
+    """Rows as validation leaves them, and the codes of each, warnings among them."""
+    options = ReadingOptions(**said)
+    table = table_of(header, *lines)
+    headers, fields = understood(table, SCHEMAS[resource], **said)
+    checked = check_rows(Upload(table, headers, fields, {}), SCHEMAS[resource], options)
+    found = [{problem.code for problem in checked.validated.problems.get(at, [])} for at in range(len(lines))]
+    return list(checked.validated.rows), found
+
+
+ECONOMIC = "Varenr.;Navn;Varegruppe;Salgspris"
+
+
+def prices(*written: str, **said: Any) -> list[str | None]:
+    rows, _ = cleaned("products", ECONOMIC, *(f"{n};Vare {n};1;{price}" for n, price in enumerate(written)), **said)
+    return [row["unitPrice"] if row else None for row in rows]
+
+
+def test_a_column_that_shows_its_decimal_sign_is_read_so_whatever_the_program_usually_writes() -> None:
+    assert prices("12.50", "1.250", "99.995") == ["12.5", "1.25", "99.995"]
+    assert prices("12,50", "1.250", "99.995") == ["12.5", "1250", "99995"]
+
+
+def test_a_column_that_leaves_its_decimal_sign_open_is_read_as_the_program_usually_writes() -> None:
+    assert prices("1.250", "99.995") == ["1250", "99995"]
+    assert prices("1.250", "99.995", decimal="point") == ["1.25", "99.995"]
+    assert prices("1.250", "99.995", profile="none") == [None, None]
+
+
+def test_a_column_that_contradicts_itself_is_refused_in_spite_of_the_program() -> None:
+    assert prices("12.50", "12,50", "1.250") == [None, None, None]
+    assert prices("1.250", "fri", "2.500") == ["1250", None, "2500"]  # no number at all contradicts nothing
+
+
+WOO = "order_id;date;billing_first_name;billing_last_name;order_total;product_no;quantity;unit_price"
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        (["03-04-2026"], ["2026-04-03"]),
+        (["03/04/2026"], ["2026-03-04"]),
+        (["03/04/2026", "13/04/2026"], ["2026-04-03", "2026-04-13"]),
+        (["3/4/2026 0:37", "2026-05-01"], ["2026-03-04", "2026-05-01"]),
+    ],
+)
+def test_woocommerce_dates_are_month_first_only_where_nothing_else_can_be_seen(
+    written: list[str], read_as: list[str]
+) -> None:
+    lines = (f"{number};{date};Anna;Prøvesen;;K;1;10" for number, date in enumerate(written))
+    rows, _ = cleaned("invoices", WOO, *lines, prices_include_vat=True)
+    assert [row and row["entryDate"] for row in rows] == read_as
+
+
+@pytest.mark.parametrize(
+    ("status", "is_out"),
+    [
+        *((status, True) for status in ("wc-cancelled", "wc-refunded", "wc-failed", "Annulleret", "refunderet")),
+        *((status, True) for status in ("Mislykket", "refunded")),
+        *((status, False) for status in ("wc-completed", "Gennemført", "completed", "")),
+    ],
+)
+def test_woocommerce_orders_that_were_not_sold_are_left_out(status: str, is_out: bool) -> None:
+    line = "17;2026-04-01;Anna;Prøvesen;10;K;1;10"
+    _, fields, _ = read("invoices", f"{WOO};order_status", f"{line};{status}")
+    assert fields.excluded == ({0: ("order_status", status)} if is_out else {})
+
+
+def test_shopify_orders_that_were_cancelled_are_left_out_with_all_their_lines() -> None:
+    _, fields, _ = read(
+        "invoices",
+        "Name;Financial Status;Created at;Lineitem quantity;Lineitem price;Cancelled at",
+        *("#1;paid;2025-10-07;1;10.00;2025-10-08 09:50:26 +0200", "#1;;;2;10.00;", "#2;paid;2025-10-07;1;10.00;"),
+    )
+    assert fields.excluded == dict.fromkeys([0, 1], ("Cancelled at", "2025-10-08 09:50:26 +0200"))
+
+
+def test_dandomain_prices_for_quantities_and_groups_are_not_the_products_price() -> None:
+    headers, fields, _ = read(
+        "products",
+        "PRICE_PROD_NUM;CURRENCY_CODE;PRICE_B2B_ID;AMOUNT;UNIT_PRICE;PROD_NAME",
+        *("42;DKK;0;1;125,00;Kop", "42;DKK;0;10;99,00;Kop", "42;DKK;3;1;80,00;Kop", "43;DKK;;1,00;10,00;Bog"),
+    )
+    assert fields.excluded == {1: ("AMOUNT", "10"), 2: ("PRICE_B2B_ID", "3")}
+    assert headers.ignored["AMOUNT"] == "tells which rows of DanDomain prices are left out"
+
+
+SHOPIFY_PRODUCT = "Handle;Title;Variant SKU;Variant Price"
+
+
+def test_a_shopify_variant_has_the_title_of_its_own_product_only() -> None:
+    _, _, found = read(
+        "products",
+        SHOPIFY_PRODUCT,
+        *("kop;Kop;KOP-B;199.00", "kop;;KOP-R;219.00", "bog;;BOG;99.95", ";;LØS;1.00", "kop;;KOP-G;199.00"),
+    )
+    assert [row.get("name") for row in found] == ["Kop", "Kop", None, None, None]
+
+
+def test_without_the_column_that_tells_products_apart_nothing_is_inherited() -> None:
+    _, _, found = read(
+        "products", "Title;Variant SKU;Variant Price", "Kop;KOP-B;1.00", ";BOG;2.00", profile="shopify_products"
+    )
+    assert [row.get("name") for row in found] == ["Kop", None]
+
+
+SMARTWEB = "ORDER_ID;ORDER_DATE;PRODUCT_NUMBER;PRODUCT_TITLE;PRODUCT_AMOUNT;PRODUCT_PRICE;CUSTOMER"
+SMARTWEB_SAID: dict[str, Any] = {"prices_include_vat": True, "mapping": {"CUSTOMER": "contactNo"}}
+
+
+@pytest.mark.parametrize("header", ["PRODUCT_DISCOUNT", "DELIVERY_PRICE", "PAYMENT_PRICE"])
+def test_an_amount_of_smartwebs_that_would_get_lost_stops_its_order(header: str) -> None:
+    lines = (
+        "17;2026-04-01;KOP;Kop;2;125,00;1;0,00",
+        "17;2026-04-01;BOG;Bog;1;50,00;1;39,00",
+        "18;2026-04-01;A;A;1;5,00;1;",
+    )
+    rows, found = cleaned("invoices", f"{SMARTWEB};{header}", *lines, **SMARTWEB_SAID)
+    assert rows[:2] == [None, None]
+    assert rows[2] is not None
+    assert found == [{"invoice_rejected"}, {"amount_not_taken"}, set()]
+    _, fields, _ = read("invoices", f"{SMARTWEB};{header}", *lines, **SMARTWEB_SAID)
+    assert fields.not_taken == {1: (header, "39,00")}
+
+
+def test_where_smartweb_says_what_the_order_comes_to_that_decides() -> None:
+    header = f"{SMARTWEB};DELIVERY_PRICE;ORDER_TOTAL"
+    lines = (
+        "17;2026-04-01;KOP;Kop;2;125,00;1;39,00;289,00",
+        "18;2026-04-01;A;A;1;5,00;1;39,00;",
+        "19;2026-04-01;A;A;1;5,00;1;0;",
+    )
+    rows, found = cleaned("invoices", header, *lines, **SMARTWEB_SAID)
+    assert found == [{"total_differs"}, {"amount_not_taken"}, set()]
+    assert rows[:2] == [None, None]
 
 
 PLAIN = {
