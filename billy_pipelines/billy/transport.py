@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -42,6 +44,12 @@ class TransportFailed(Exception):
         self.timed_out = timed_out
 
 
+@lru_cache
+def _tls(trust_env: bool) -> ssl.SSLContext:
+    """One for all clients: left to themselves, ten took 0.35 s to make theirs, twice in every job."""
+    return httpx.create_ssl_context(trust_env=trust_env)
+
+
 class Transport:
     """Sends requests to one API base with one token. Redirects are never followed (rule B25)."""
 
@@ -49,6 +57,7 @@ class Transport:
         limits = httpx.Limits(max_connections=10, max_keepalive_connections=10, keepalive_expiry=20)
         timeout = httpx.Timeout(answer_seconds, connect=CONNECT_SECONDS, pool=None)
         headers = {"X-Access-Token": token, "Accept": "application/json", "User-Agent": "billy-pipelines"}
+        trust_env = urlsplit(api_url).hostname not in _LOOPBACK
         self._clients = [
             httpx.AsyncClient(
                 base_url=api_url,
@@ -56,7 +65,8 @@ class Transport:
                 limits=limits,
                 timeout=timeout,
                 follow_redirects=False,
-                trust_env=urlsplit(api_url).hostname not in _LOOPBACK,
+                trust_env=trust_env,
+                verify=_tls(trust_env),
             )
             for _ in range(clients)
         ]

@@ -9,11 +9,11 @@ import click
 from billy_pipelines.cli.common import WRONG_USE, CommandFailed, command, print_json
 from billy_pipelines.files.templates import FORMATS, column_name, write_template
 from billy_pipelines.schemas.reading_options import Language
-from billy_pipelines.schemas.registry import SCHEMAS
+from billy_pipelines.schemas.registry import RESOURCES
 
 
 @click.command()
-@click.argument("resource", type=click.Choice(list(SCHEMAS)))
+@click.argument("resource", type=click.Choice(list(RESOURCES)))
 @click.option("--format", "form", type=click.Choice(FORMATS), help="[default: what --out ends with, or csv]")
 @click.option("--language", default="en", show_default=True, type=click.Choice([str(one) for one in Language]))
 @click.option(
@@ -34,7 +34,7 @@ def template(resource: str, form: str | None, language: str, out: Path | None, a
     path = (out or Path(f"{resource}.{meant}")).absolute()
     if path.exists():
         raise CommandFailed("exists", f"{path} exists already; remove it or name another file with --out.")
-    schema = SCHEMAS[resource]
+    schema = RESOURCES[resource].schema
     write_template(path, schema, meant, language)
     if as_json:
         described = [

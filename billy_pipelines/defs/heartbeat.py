@@ -70,8 +70,10 @@ class Heartbeat:
 
     def look(self) -> None:
         """Look whether somebody asked the run to stop."""
-        here = runs.is_foreground(self._context.run_id) and runs.foreground_stop.is_set()
-        if not self._switch.is_set and (here or runs.is_cancel_requested(self._context.instance, self._context.run_id)):
+        here = runs.is_foreground(self._context.run.run_id) and runs.foreground_stop.is_set()
+        if not self._switch.is_set and (
+            here or runs.is_cancel_requested(self._context.instance, self._context.run.run_id)
+        ):
             self._switch.set()
 
     def _tell_job(self) -> None:
@@ -88,7 +90,7 @@ class Heartbeat:
 
     def _tell_tag(self) -> None:
         if time.monotonic() - self._last_tag_at > TAG_SECONDS:
-            runs.set_progress_tag(self._context.instance, self._context.run_id, f"{self._progress.percent:.0f} %")
+            runs.set_progress_tag(self._context.instance, self._context.run.run_id, f"{self._progress.percent:.0f} %")
             self._last_tag_at = time.monotonic()
 
     def _tell_plot(self) -> None:

@@ -37,7 +37,8 @@ def main(folder: Path, times: int) -> None:
     too_late: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda got, _frame: too_late.append(got))
-    threading.Thread(target=_spin, daemon=True).start()
+    busy = threading.Event()
+    threading.Thread(target=_spin, args=(busy,), daemon=True).start()
     moments = random.Random(4711)
     ends: list[dict[str, Any]] = []
     for turn in range(times):
@@ -53,6 +54,7 @@ def main(folder: Path, times: int) -> None:
             execution = Execution(load_job(settings, engine, job_id), lease, Progress(total=ROWS), QUICK)
             switch = StopSwitch()
             interrupt = threading.Timer(seconds, os.kill, (os.getpid(), number))
+            busy.set()
             interrupt.start()
             try:
                 run_stoppable(switch, execution.plan)
@@ -61,6 +63,7 @@ def main(folder: Path, times: int) -> None:
             except Stopped:
                 how = "stopped"
             interrupt.join()
+            busy.clear()
             job = load_job(settings, engine, job_id)
             lifecycle.end_completed(job) if how == "completed" else lifecycle.end_cancelled(job)
         ends.append(
@@ -77,9 +80,9 @@ def main(folder: Path, times: int) -> None:
     print(json.dumps(ends))
 
 
-def _spin() -> None:
+def _spin(busy: threading.Event) -> None:
     """Keep the interpreter busy, as parsing and checking do: the loop gets only every other slice of time."""
-    while True:
+    while busy.wait():
         sum(range(5_000))
 
 

@@ -60,7 +60,7 @@ def test_the_definitions() -> None:
             for resource in resources
             for name, blocking in (("plan:error_rate", True), ("sync:rows_accounted_for", False))
         },
-        "jobs": jobs,
+        "jobs": ["apply_plan", *jobs],
         "sensors": {"uploads": (1, dg.DefaultSensorStatus.RUNNING, jobs)},
         "schedules": [],
     }
