@@ -10,7 +10,7 @@ from sqlalchemy import Engine, func
 from billy_pipelines.bulk.context import JobContext
 from billy_pipelines.bulk.planning import Plan
 from billy_pipelines.bulk.verdicts import DELETE, PLANNED, State, Verdict
-from billy_pipelines.database.jobs import JobRow, change_status, get_job, want_launch
+from billy_pipelines.database.jobs import JobRow, change_status, get_job, job_that_wrote, want_launch
 from billy_pipelines.database.journal import Item, PlannedItem
 from billy_pipelines.schemas.codes import sentence
 from billy_pipelines.schemas.resource import Resource
@@ -37,6 +37,11 @@ def apply_plan(engine: Engine, job_id: str, *, confirm_count: int = 0, launch: b
         raise NotApplicable(f"Job {job_id} is {job.status}; only a plan that waits for a person can be applied.")
     options = {**job.options, "dry_run": False, "confirm_count": confirm_count}
     with engine.begin() as connection:
+        if other := job_that_wrote(connection, job, since=job.completed_at):
+            raise NotApplicable(
+                f"Job {other} has carried out the same file since this plan was made, so the plan does not hold any "
+                "more. Make a new one."
+            )
         moved = change_status(
             connection,
             job_id,
@@ -62,7 +67,8 @@ def waits_for_person(job: JobContext, register: int) -> str:
     if number == done:
         return ""
     many = number > MANY_DELETES or number > MANY_DELETES_SHARE * (register + done)
-    language, confirmed = job.options.language, job.options.confirm_count == number
+    # Rows that failed since, or were left alone, make the number smaller: what was typed covers them.
+    language, confirmed = job.options.language, number <= job.options.confirm_count
     if many and not (job.row.applied_at and confirmed):
         code = "confirm_count"
     elif job.row.applied_at is None:
@@ -75,7 +81,7 @@ def waits_for_person(job: JobContext, register: int) -> str:
 def hold_to_plan(resource: Resource[Any], items: Sequence[Item], plan: Plan, language: str) -> None:
     """An applied plan is carried out exactly: a row that would be decided otherwise now, or whose record is no
     more what it was, is not touched (`items`: the rows as they stand in the journal)."""
-    agreed = {item.item_index: item for item in items if item.status == PLANNED}
+    agreed = {item.item_index: item for item in items if item.action is not None}
     for place, now in enumerate(plan.items):
         then = agreed.get(now.item_index)
         if then is None:
@@ -100,7 +106,7 @@ def hold_to_plan(resource: Resource[Any], items: Sequence[Item], plan: Plan, lan
 
 
 def _same(then: Item, now: PlannedItem) -> bool:
-    return (then.status, then.action, then.billy_id, then.changes or {}, then.item_data) == (
+    return (PLANNED, then.action, then.billy_id, then.changes or {}, then.item_data) == (
         now.status,
         now.action,
         now.billy_id,

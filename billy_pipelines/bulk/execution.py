@@ -113,7 +113,8 @@ class Execution:
         self.progress.requests, self.progress.limited = client.requests, client.limited
         statuses = await thread.run(journal.counts)
         nothing_sent = not any(statuses.get(s) for s in (*VERDICT_OF_ACTION.values(), Verdict.FAILED, *IN_DOUBT))
-        applied = self.job.row.applied_at is not None
+        # Which record a delete takes is settled once: matched anew after its first rows, a row could mean another one.
+        applied = self.job.row.applied_at is not None or terms.operation == DELETE
         wanted = (*OPEN, *DECIDED_BY_PLAN) if nothing_sent and not applied else OPEN
         items = [item for item in await thread.run(lambda: journal.leaders(wanted)) if item.item_data is not None]
         planner = Planner(self.job.resource, self.job.options, register, terms, self.references)
@@ -162,7 +163,10 @@ class Execution:
         self.progress.to_send = len(actions)
         options = self.job.options
         rejected = statuses.get(Verdict.REJECTED, 0)
-        self.gate_open = not options.validate_before_create or rejected <= gate_limit(options, self.progress.total)
+        # The gate stands before the first write; behind it, a row that turns out wrong stops no others.
+        written = any(statuses.get(s) for s in (*VERDICT_OF_ACTION.values(), Verdict.FAILED, *IN_DOUBT))
+        within = rejected <= gate_limit(options, self.progress.total)
+        self.gate_open = not options.validate_before_create or written or within
         await thread.run(lambda: update_job(self.job.engine, self.job.job_id, planned=planned))
 
     async def _settle(
@@ -181,8 +185,7 @@ class Execution:
         for found in settle_creates(self.job.resource, creates, register, ours):
             item = found.item
             if found.record is not None:
-                image = found.record.image()
-                outcomes.append(Outcome(item.item_index, Verdict.CREATED, billy_id=found.record.id, after_image=image))
+                outcomes.append(self._settled(item, found.record))
             elif found.suspects:
                 ids = ", ".join(record.id for record in found.suspects)
                 key = f"{self.job.resource.label(item.item_data or {})!r} (id {ids})"
@@ -200,6 +203,18 @@ class Execution:
                 outcomes.append(Outcome(item.item_index, VALID))
         outcomes += [await self._settle_change(client, item) for item in doubtful if item.action != CREATE]
         await thread.run(lambda: journal.write(outcomes))
+
+    def _settled(self, item: Item, record: Any) -> Outcome:
+        """A create that was found in Billy, held to the same as one that was answered (rule B10)."""
+        problem = self.job.resource.created_problem(item.item_data or {}, record, self.references)
+        return Outcome(
+            item.item_index,
+            Verdict.FAILED if problem else Verdict.CREATED,
+            billy_id=record.id,
+            after_image=record.image(),
+            error_code=problem.code if problem else None,
+            error=problem.message if problem else None,
+        )
 
     async def _register_for(
         self, client: BillyClient, creates: list[Item], records: list[Any], ours: set[str]
@@ -222,10 +237,18 @@ class Execution:
             record = await self.job.resource.read_one(client, item.billy_id or "")
         except NotFound:
             if item.action == DELETE:
-                return Outcome(item.item_index, done)
+                return Outcome(item.item_index, done, billy_id=item.billy_id)
             text = sentence("gone_since_plan", self.job.options.language)
             return Outcome(item.item_index, Verdict.FAILED, error_code="gone_since_plan", error=text)
+        if item.attempts >= MOST_ATTEMPTS:
+            text = f"Billy gave no clear answer {item.attempts} times. Look at the record there, or try `billy retry`."
+            return Outcome(item.item_index, Verdict.FAILED, error_code="no_clear_answer", error=text)
         if item.action == DELETE:
+            # Billy may have refused the delete, and the archiving after it got no clear answer.
+            archived = self.job.resource.archive is not None and self.job.resource.is_archived(record)
+            if archived and not (item.before_image or {}).get("isArchived"):
+                image = record.image()
+                return Outcome(item.item_index, Verdict.ARCHIVED, billy_id=record.id, after_image=image)
             return Outcome(item.item_index, VALID)
         remaining, moved = Writes(self.job.resource, self.job.options, client, self.references).compare_with_plan(
             item, record
@@ -283,7 +306,7 @@ class Execution:
                 finally:
                     guard.cancel()
                     await asyncio.gather(guard, return_exceptions=True)
-                if stop.is_set() or not sync.unclear:
+                if stop.is_set() or not sync.unclear or sync.first_failure:
                     return
                 self.progress.phase = "looking up unclear answers"
                 pause = self.timing.settle_after_timeout if sync.timed_out else self.timing.settle_after_break

@@ -26,6 +26,7 @@ from billy_pipelines.database.jobs import (
     JobRow,
     create_job,
     get_job,
+    has_written,
     jobs_of_upload,
     mirror_organization,
     update_job,
@@ -120,7 +121,7 @@ def receive(
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": identity})
         mirror_organization(connection, organization)
         known = jobs_of_upload(connection, organization, resource, operation, sha256)
-        standing = _never_arrived(settings, known) if again else _standing(known, dry_run=wanted["dry_run"])
+        standing = _never_arrived(settings, known) if again else _standing(connection, known, wanted["dry_run"])
         reception = _reception(connection, standing, launch=launch)
         if standing is None:
             job_id = _free_id(connection, organization, resource, operation, sha256)
@@ -139,7 +140,10 @@ def receive(
             job_id = standing.job_id
             if reception is Reception.RESUMED:
                 given = {name: wanted[name] for name in options}
-                update_job(connection, job_id, options={**standing.options, **given})
+                update_job(connection, job_id, options={**standing.options, **given, "dry_run": wanted["dry_run"]})
+                if operation == DELETE:
+                    # Typed, a person stands behind it; dropped, it waits for one, whoever began it (rule B17).
+                    update_job(connection, job_id, applied_at=None if launch else func.now())
         if launch and reception in (Reception.NEW, Reception.RESUMED):
             want_launch(connection, job_id)
         job = get_job(connection, job_id)
@@ -180,11 +184,15 @@ def _defaults(operation: str) -> dict[str, Any]:
     return {"max_error_rate": 0} if operation == DELETE else {}
 
 
-def _standing(known: list[JobRow], *, dry_run: bool) -> JobRow | None:
+def _standing(connection: Connection, known: list[JobRow], dry_run: bool) -> JobRow | None:
     """The newest job that still stands for this content.
 
     An ended dry run and an undone job do not, and neither hides an older job that does. A dry run is never resumed as a
-    real job, nor a real job as a dry run.
+    real job, nor a real job as a dry run. But a job that has begun to write stands whatever it is now: a second job for
+    the rest of its rows would book the first ones twice.
+
+    Raises:
+        Refused: a dry run of a file that is booked in part.
     """
     for job in known:
         was_dry = bool(job.options.get("dry_run"))
@@ -192,7 +200,16 @@ def _standing(known: list[JobRow], *, dry_run: bool) -> JobRow | None:
         # A real job is `planned` for a moment, before its sync; one that has ended so waits for a person.
         only_planned = job.status == State.PLANNED and (was_dry or job.completed_at is not None)
         of_other_kind = job.status in RESUMABLE and was_dry != dry_run
-        if not (undone or only_planned or of_other_kind):
+        if undone:
+            continue
+        if (only_planned or of_other_kind) and has_written(connection, job.job_id):
+            if dry_run:
+                raise Refused(
+                    f"Job {job.job_id} with the same content is carried out in part ({job.status}); a plan of the "
+                    f"whole file would not hold. `billy retry {job.job_id}` finishes it."
+                )
+            return job
+        if not (only_planned or of_other_kind):
             return job
     return None
 
@@ -216,7 +233,8 @@ def _reception(connection: Connection, job: JobRow | None, *, launch: bool) -> R
         awaited = launch and job.launch_wanted
         forgotten = old and not awaited and not job_is_alive(connection, job.job_id)
         return Reception.RESUMED if forgotten else Reception.FOLLOWED
-    return Reception.RESUMED if job.status in RESUMABLE else Reception.FOLLOWED
+    waits = job.status == State.PLANNED and job.completed_at is not None
+    return Reception.RESUMED if waits or job.status in RESUMABLE else Reception.FOLLOWED
 
 
 def _free_id(connection: Connection, organization: str, resource: str, operation: str, sha256: str) -> str:

@@ -13,6 +13,7 @@ from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.reading import remember_mapping
 from billy_pipelines.bulk.verdicts import (
     CREATE,
+    DELETE,
     FINISHED,
     OUTCOME_UNKNOWN,
     PLANNED,
@@ -26,7 +27,7 @@ from billy_pipelines.bulk.verdicts import (
     tally,
 )
 from billy_pipelines.database.jobs import JobRow, add_error, change_status, update_job
-from billy_pipelines.database.journal import Outcome
+from billy_pipelines.database.journal import Item, Outcome
 from billy_pipelines.database.locks import job_is_alive
 from billy_pipelines.database.tables import jobs
 from billy_pipelines.files.writing import make_folder
@@ -75,9 +76,17 @@ def reopen(job: JobContext) -> None:
     # A create that failed although the record was made (its totals differ) is never made a second time.
     made = {i.item_index for i in failed if i.action == CREATE and i.billy_id}
     again = [
-        Outcome(i.item_index, VALID) for i in failed if i.error_code != "outcome_unknown" and i.item_index not in made
+        Outcome(i.item_index, VALID)
+        for i in failed
+        if i.error_code != "outcome_unknown" and i.item_index not in made and not _is_held(job, i)
     ]
     job.journal.write([*unknown, *again])
+
+
+def _is_held(job: JobContext, item: Item) -> bool:
+    """Whether a row was left alone because its record is no more what a person has agreed to."""
+    agreed = job.row.applied_at is not None or job.row.operation == DELETE
+    return agreed and item.error_code in ("changed_since_plan", "gone_since_plan")
 
 
 def in_progress(row: JobRow) -> bool:

@@ -29,8 +29,12 @@ class Match(Generic[R]):
 class Register(Generic[R]):
     """Present records, indexed by every match key. Records can be added as they come into being."""
 
-    def __init__(self, resource: Resource[R], records: Iterable[R], match_on: Sequence[str] = ()) -> None:
+    def __init__(
+        self, resource: Resource[R], records: Iterable[R], match_on: Sequence[str] = (), *, of_file: bool = False
+    ) -> None:
+        """`of_file`: the records are rows of one file, in which a shared key that comes twice is none any more."""
         self._resource = resource
+        self._own_numbers = ("contactNo", "ean") if of_file else ("ean",)
         self._keys = chosen_keys(resource, match_on)
         settling = (KeyKind.CONTENT, KeyKind.WEAK)
         self._names = next((key for kind in settling for key in resource.match_keys if key.kind is kind), None)
@@ -70,14 +74,24 @@ class Register(Generic[R]):
         if key.kind is KeyKind.IDENTITY:
             return _only(key, candidates)
         if key.kind is KeyKind.SHARED:
-            # B6: no key where several have it, or the EAN differs: one public body has many EANs.
-            alone = len(candidates) == 1 and "ean" not in self._resource.contradictions(row, candidates[0])
+            # B6: no key where several have it, or the EAN differs: one public body has many EANs. Two rows of a file
+            # with a customer number each are two departments of one firm, so there several have it.
+            alone = len(candidates) == 1 and not self._numbered_apart(row, candidates[0])
             return _only(key, candidates) if alone else None
         fitting = [record for record in candidates if not self._resource.contradictions(row, record)]
         if fitting:
             return _only(key, fitting)
         fields = sorted({field for record in candidates for field in self._resource.contradictions(row, record)})
         return Match(key=key.name, obstacle="possible_duplicate", candidates=candidates, fields=fields)
+
+    def _numbered_apart(self, row: Row, record: R) -> bool:
+        """Whether row and record have numbers of their own (not only a shared one) that differ."""
+        for key in self._resource.match_keys:
+            if key.name in self._own_numbers and (value := key.of_row(row)):
+                present = [number for number in key.of_record(record) if number]
+                if present and value not in present:
+                    return True
+        return False
 
     def same_name(self, row: Row) -> list[R]:
         """Every record of the row's name, live or archived, whatever is matched on."""

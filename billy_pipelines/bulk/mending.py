@@ -24,8 +24,20 @@ class RowToMend:
     problems: Sequence[Mapping[str, Any]]
 
 
-def write_rows_to_mend(path: Path, table: Table, rows: Iterable[RowToMend]) -> None:
-    """Write them, or remove a file an earlier run left when there are none."""
+def write_rows_to_mend(
+    path: Path,
+    table: Table,
+    rows: Iterable[RowToMend],
+    *,
+    numeric: Iterable[str] = (),
+    constants: Mapping[str, str] | None = None,
+) -> None:
+    """Write them, or remove a file an earlier run left when there are none.
+
+    `numeric`: columns that hold numbers, which a Danish Excel wants with a comma. `constants`: fields the file had no
+    column for and got a value by an option; they become columns, so that they hold when the file is dropped again.
+    """
+    numbers, added = set(numeric), dict(constants or {})
     wanted = list(rows)
     if not wanted:
         path.unlink(missing_ok=True)
@@ -37,22 +49,24 @@ def write_rows_to_mend(path: Path, table: Table, rows: Iterable[RowToMend]) -> N
     decimal_comma = table.delimiter == ";"
     as_text = [
         [
-            _localized(cell) if typed and decimal_comma else cell
+            _localized(cell) if typed and decimal_comma and name in numbers else cell
             for cell, typed in zip(cells[name], _typed(table, name, positions), strict=True)
         ]
         for name in columns
     ]
     written = []
     for row, original in zip(wanted, zip(*as_text, strict=True), strict=True):
-        problems = [_with_surplus(problem, row, table) for problem in row.problems]
+        problems = row.problems
         hidden = personal | {problem["column"] for problem in problems if problem["code"] == "possible_cpr"}
         shown = [
             HIDDEN if cell and (name in hidden or is_possible_cpr(cell)) else cell
             for name, cell in zip(columns, original, strict=True)
         ]
+        if row.position in table.oversized:
+            shown[-1] = _with_surplus(shown[-1], table.oversized[row.position], table.delimiter)
         joined = [" | ".join(str(problem[key]) for problem in problems) for key in ERROR_COLUMNS[1:]]
-        written.append([*shown, row.line, *joined])
-    write_rows(path, [*columns, *ERROR_COLUMNS], written, delimiter=table.delimiter)
+        written.append([*shown, *added.values(), row.line, *joined])
+    write_rows(path, [*columns, *added, *ERROR_COLUMNS], written, delimiter=table.delimiter)
 
 
 def _typed(table: Table, name: str, positions: Sequence[int]) -> Sequence[bool]:
@@ -69,9 +83,8 @@ def _localized(cell: str) -> str:
     return f"{whole},{decimals}{'0' if len(decimals) == 3 else ''}"
 
 
-def _with_surplus(problem: Mapping[str, Any], row: RowToMend, table: Table) -> Mapping[str, Any]:
-    """The cells no column holds stand in the file only; here is where they can be put back from."""
-    if problem["code"] != "too_many_cells":
-        return problem
-    surplus = table.delimiter.join(table.oversized.get(row.position, ()))
-    return {**problem, "value": HIDDEN if is_possible_cpr(surplus) else surplus}
+def _with_surplus(cell: str, surplus: Sequence[str], delimiter: str) -> str:
+    """The last cell with those that no column holds. The sign in front is refused until somebody has put the row right:
+    dropped again as it is, the row would otherwise pass, with its values shifted."""
+    text = delimiter.join((cell, *surplus))
+    return HIDDEN if is_possible_cpr(text) else f"{HIDDEN} {text}"

@@ -56,7 +56,7 @@ class Planner:
         not_ids = [key.name for key in chosen_keys(resource, []) if not key.must_exist]
         wanted = [name for name in options.match_on if name in not_ids] or not_ids
         # Rows of this file that will be created, as the records they will become.
-        self._new: Register[Any] = Register(resource, [], wanted)
+        self._new: Register[Any] = Register(resource, [], wanted, of_file=True)
         self._taken: dict[str, int] = {}
         self._warnings: list[Problem] = []
         self.plan = Plan([])
@@ -130,6 +130,10 @@ class Planner:
 
     def _delete(self, item: Item, record: Any) -> None:
         """Deleted where nothing refers to it, archived where something does (rules B17, B18)."""
+        if self._resource.lacks_role(record):
+            text = sentence("not_this_kind", self._language, kind=self._resource.singular, ids=record.id)
+            self._reject(item, Problem("not_this_kind", message=text), billy_id=record.id)
+            return
         if obstacle := self._resource.delete_obstacle(record, self._references, self._language):
             self._reject(item, obstacle, billy_id=record.id)
         elif not self._resource.in_use(record, self._references):

@@ -19,6 +19,7 @@ from billy_pipelines.database.jobs import update_job
 from billy_pipelines.database.journal import NewItem
 from billy_pipelines.files.columns import Fields, apply_columns
 from billy_pipelines.files.headers import HeaderMap, folded, known_headers, map_headers
+from billy_pipelines.files.names import shown
 from billy_pipelines.files.reading import read_table
 from billy_pipelines.files.recognition import profile_for
 from billy_pipelines.files.remembered import MappingsDamaged, recall, remember
@@ -48,8 +49,9 @@ class Upload:
             **self.table.source.described(),
             "profile": self.headers.title,
             "columns": {field: self.headers.column_of(field) for field in self.fields.cells.columns},
-            "unknown_columns": self.headers.unknown,
-            "ignored_columns": self.headers.ignored,
+            # Into Dagster's metadata too: a column can be named like a person (rule B23).
+            "unknown_columns": {shown(name): near for name, near in self.headers.unknown.items()},
+            "ignored_columns": {shown(name): why for name, why in self.headers.ignored.items()},
             "remembered_mapping": dict(self.remembered),
             "set_aside": [{"line": each.line, "what": each.what} for each in self.table.set_aside],
         }
@@ -208,6 +210,8 @@ def check_rows(upload: Upload, schema: RowSchema, options: ReadingOptions, opera
         blank_means=options.blank_means,
         decimal=fields.decimal,
         date_order=fields.date_order,
+        decimal_fallback=fields.decimal_fallback,
+        date_order_fallback=fields.date_order_fallback,
         prices_include_vat=fields.prices_include_vat,
         language=options.language,
         repair_text=options.repair_text,
@@ -224,6 +228,10 @@ def check_rows(upload: Upload, schema: RowSchema, options: ReadingOptions, opera
         for position, cells in table.oversized.items()
     }
     unusable |= {
+        position: Unusable("amount_not_taken", column, {"value": value})
+        for position, (column, value) in fields.not_taken.items()
+    }
+    unusable |= {
         position: Unusable("excluded_by_profile", column, {"value": value})
         for position, (column, value) in fields.excluded.items()
     }
@@ -234,9 +242,15 @@ def check_rows(upload: Upload, schema: RowSchema, options: ReadingOptions, opera
     return Checked(upload, validated, errors, warnings)
 
 
-def check_job_rows(job: JobContext, upload: Upload) -> Checked:
-    """Validate the job's rows and put all of them on record."""
+def check_job_rows(job: JobContext, upload: Upload, *, anew: bool = False) -> Checked:
+    """Validate the job's rows and put all of them on record.
+
+    `anew`: rows of an earlier reading are replaced, as long as nothing was sent and no person has applied the plan; a
+    job can be resumed with other reading options.
+    """
     checked = check_rows(upload, job.resource.schema, job.options, job.row.operation)
+    if anew and job.row.applied_at is None:
+        job.journal.forget_unsent()
     job.journal.insert(checked.items(job.resource.label))
     update_job(job.engine, job.job_id, warnings=dict(checked.warnings))
     return checked

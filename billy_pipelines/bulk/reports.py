@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from billy_pipelines.bulk.context import JobContext
 from billy_pipelines.bulk.mending import RowToMend, write_rows_to_mend
+from billy_pipelines.bulk.options import READING_FIELDS
 from billy_pipelines.bulk.planning import FROM_FILE
 from billy_pipelines.bulk.reading import limits_of, read_rows, sha256_of
 from billy_pipelines.bulk.verdicts import IN_DOUBT, VERDICT_OF_STATUS, State, Verdict
@@ -15,9 +19,13 @@ from billy_pipelines.database.journal import Item
 from billy_pipelines.files.table import Table, UnreadableFile
 from billy_pipelines.files.writing import write_rows, write_text
 from billy_pipelines.schemas.codes import masked, sentence
+from billy_pipelines.schemas.reading_options import Stated
+from billy_pipelines.schemas.row_schema import NUMERIC
 
 FIRST_REJECTS = 50
 FIRST_SET_ASIDE = 10
+REPEATING = frozenset({"mojibake", "text_repaired"})
+"""Codes whose sentence repeats the value in another form, which masking the value does not hide."""
 DEFAULT_DELIMITER = ";"
 
 
@@ -50,8 +58,41 @@ def write_results(job: JobContext, table: Table | None) -> None:
         if table is None:
             path.unlink(missing_ok=True)
             continue
-        wanted = (item for item in items if verdict_of(item) is verdict)
-        write_rows_to_mend(path, table, (RowToMend(i.item_index, i.line, errors_of(job, i)) for i in wanted))
+        wanted = [RowToMend(i.item_index, i.line, errors_of(job, i)) for i in items if verdict_of(i) is verdict]
+        constants = _constants(job)
+        write_rows_to_mend(path, table, wanted, numeric=_numeric_columns(job), constants=constants)
+        _write_options(job, path, constants if wanted else None)
+
+
+def _numeric_columns(job: JobContext) -> set[str]:
+    """The columns of the file that hold numbers."""
+    columns = job.row.source.get("columns") or {}
+    return {columns[c.name] for c in job.resource.columns if c.kind in NUMERIC and c.name in columns}
+
+
+def _constants(job: JobContext) -> dict[str, str]:
+    """Fields that got their value from an option: the rows must keep it wherever they are dropped again."""
+    options, fields = job.options, job.resource.schema.fields
+    constants = dict(options.set)
+    if "taxMode" in fields and options.prices_include_vat is not Stated.unknown:
+        constants.setdefault("taxMode", "incl" if options.prices_include_vat is Stated.true else "excl")
+    taken = job.row.source.get("columns") or {}
+    return {name: value for name, value in constants.items() if taken.get(name, name) == name}
+
+
+def _write_options(job: JobContext, path: Path, constants: dict[str, str] | None) -> None:
+    """How the file was read, beside the rows to mend: `<file>.options.yaml` holds when both are dropped together."""
+    beside = path.with_name(f"{path.name}.options.yaml")
+    chosen = job.options.model_dump(mode="json", include=set(READING_FIELDS), exclude_defaults=True)
+    # Of the file that was dropped; what is written here is CSV, with its header in the first line.
+    for name in ("encoding", "delimiter", "sheet", "header_line", "set"):
+        chosen.pop(name, None)
+    if "taxMode" in (constants or {}):
+        chosen.pop("prices_include_vat", None)
+    if constants is None or not chosen:
+        beside.unlink(missing_ok=True)
+    else:
+        write_text(beside, yaml.safe_dump(chosen, allow_unicode=True, sort_keys=True))
 
 
 def _every_row(job: JobContext, table: Table | None) -> list[Item]:
@@ -133,7 +174,9 @@ def reject_rows(job: JobContext) -> list[dict[str, Any]]:
     for item in job.journal.items([Verdict.REJECTED])[:FIRST_REJECTS]:
         for problem in errors_of(job, item):
             value, text = str(problem["value"]), str(problem["message"])
-            if value:
+            if str(problem["code"]) in REPEATING or value.startswith("["):
+                text = "rejected.csv says more"
+            elif value:
                 text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", lambda _: masked(value), text)  # noqa: B023
             rows.append(
                 {

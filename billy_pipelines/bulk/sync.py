@@ -94,7 +94,8 @@ class Sync:
         self._recording: set[int] = set()
         self._halt: Halted | None = None
         self._halted = asyncio.Event()
-        self._first_failure = False
+        self.first_failure = False
+        """Whether a row failed and `continue_on_error` is off."""
         self._failures = 0
         self._last_answer = time.monotonic()
         self.unclear: list[Item] = []
@@ -181,20 +182,23 @@ class Sync:
             await self._pause_after_failures()
             await in_flight.acquire()
             await self._go.wait()
-            fresh = time.monotonic() - listed_at < self._timing.fresh
-            permitted = self._marked[0].action == CREATE or fresh
+            permitted = self._marked[0].action == CREATE or self._is_fresh(listed_at)
             if permitted:
                 await self._client.permit()
                 await self._go.wait()  # a permit can take seconds, and the lease can break meanwhile
             if self._ended():
                 return
             item = self._marked.popleft()
-            record = records.get(item.item_index) if fresh else None
+            # Asked again: a permit can take minutes after a `Retry-After`, and the reading was of before.
+            record = records.get(item.item_index) if self._is_fresh(listed_at) else None
             task = asyncio.create_task(self._send(item, record, permitted))
             self._flying[task] = item
             task.add_done_callback(self._landed)
             task.add_done_callback(lambda _: in_flight.release())
             self._changed.set()
+
+    def _is_fresh(self, listed_at: float) -> bool:
+        return time.monotonic() - listed_at < self._timing.fresh
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._flying.pop(task, None)
@@ -237,7 +241,7 @@ class Sync:
         self._progress.moved(item.item_index, SENDING, outcome.status)
         self._progress.requests, self._progress.limited = self._client.requests, self._client.limited
         if outcome.status == Verdict.FAILED and not self._options.continue_on_error:
-            self._first_failure = True
+            self.first_failure = True
             self._changed.set()
 
     async def _fail(self, item: Item, code: str, text: str) -> None:
@@ -289,7 +293,7 @@ class Sync:
         self._halt_with(error.code, str(error))
 
     def _ended(self) -> bool:
-        return self._stop.is_set() or self._halt is not None or self._first_failure
+        return self._stop.is_set() or self._halt is not None or self.first_failure
 
     # -- the end ---------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from billy_pipelines.billy.errors import BillyError, NotFound, NotSent, OutcomeU
 from billy_pipelines.bulk.options import JobOptions
 from billy_pipelines.bulk.verdicts import DELETE, VERDICT_OF_ACTION, Verdict
 from billy_pipelines.database.journal import Item, Outcome
-from billy_pipelines.schemas.codes import sentence
+from billy_pipelines.schemas.codes import Problem, sentence
 from billy_pipelines.schemas.resource import Change, Resource
 
 USED_STATUSES = (400, 409, 422)
@@ -56,9 +56,14 @@ class Writes:
         return Outcome(item.item_index, Verdict.CREATED, billy_id=record.id, after_image=image)
 
     async def change(self, item: Item, record: Any, permitted: bool) -> Outcome:
-        """Update, archive or delete a record as it was just read (R7); what was read is the before-image."""
-        if record is None:
+        """Update, archive or delete a record as it was just read (R7); what was read is the before-image.
+
+        A delete always reads the whole record: lists may lack persons, prices and lines, which undo has to make again.
+        """
+        if record is None or item.action == DELETE:
             record = await self._resource.read_one(self._client, item.billy_id or "")
+        if obstacle := self._obstacle(item, record):
+            return Outcome(item.item_index, Verdict.FAILED, error_code=obstacle.code, error=obstacle.message)
         changes, moved = self.compare_with_plan(item, record)
         if moved:
             text = sentence("changed_since_plan", self._options.language, fields=", ".join(moved))
@@ -72,6 +77,11 @@ class Writes:
             except NotSent as error:
                 # A row can need two requests; if only the first one left, what is in Billy must be looked up.
                 raise OutcomeUnknown(f"{error}") from error
+            except Refused as error:
+                partly = await self._partly(item, record, before, error)
+                if partly is None:
+                    raise
+                return partly
         verdict = VERDICT_OF_ACTION[item.action or ""]
         return Outcome(item.item_index, verdict, billy_id=record.id, before_image=before, after_image=record.image())
 
@@ -98,12 +108,38 @@ class Writes:
             return Outcome(item.item_index, Verdict.FAILED, error_code="not_deleted", error=text)
         return Outcome(item.item_index, Verdict.DELETED, billy_id=record.id, before_image=before)
 
+    def _obstacle(self, item: Item, record: Any) -> Problem | None:
+        """What forbids the change of a record as it is now: an invoice can have been approved since the plan."""
+        language = self._options.language.value
+        if item.action == DELETE:
+            return self._resource.delete_obstacle(record, self._references, language)
+        return self._resource.update_obstacle(item.item_data or {}, record, language)
+
+    async def _partly(self, item: Item, record: Any, before: dict[str, Any], error: Refused) -> Outcome | None:
+        """A row can need several requests. Where an earlier one was carried out and a later one refused, the row has
+        failed, and both images tell what is in Billy; None where nothing was changed."""
+        now = await self._resource.read_one(self._client, record.id)
+        if not self._resource.moved(before, now):
+            return None
+        text = sentence("partly_changed", self._options.language, message=error)
+        return Outcome(
+            item.item_index,
+            Verdict.FAILED,
+            billy_id=record.id,
+            before_image=before,
+            after_image=now.image(),
+            error_code="partly_changed",
+            error=text,
+        )
+
     async def _is_gone(self, record_id: str) -> bool:
         """Success without the id proves nothing: deleting a missing record says 200 too (documented)."""
         try:
             await self._resource.read_one(self._client, record_id)
         except NotFound:
             return True
+        except BillyError as error:
+            raise OutcomeUnknown(f"{error}", timed_out=True) from error
         return False
 
     def compare_with_plan(self, item: Item, record: Any) -> tuple[list[Change], list[str]]:
@@ -117,10 +153,12 @@ class Writes:
         now = {change.field: change for change in self._resource.differences(row, record)}
         for flag in (self._resource.role_change, self._resource.archive):
             planned = (item.changes or {}).get(flag.field) if flag else None
-            if flag and planned and flag.field not in now:
-                present = bool(getattr(record, flag.field))
-                if present != planned[1]:
-                    now[flag.field] = Change(flag.field, present, planned[1])
+            if flag and planned:
+                # Rows spell flags as text, Billy and the plan's own changes as true and false.
+                present, wanted = bool(getattr(record, flag.field)), str(planned[1]).lower() == "true"
+                now.pop(flag.field, None)
+                if present != wanted:
+                    now[flag.field] = Change(flag.field, planned[0], planned[1])
         changes, moved = [], []
         for field, (old, _new) in (item.changes or {}).items():
             change = now.get(field)

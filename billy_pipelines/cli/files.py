@@ -10,6 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from billy_pipelines.bulk.mending import RowToMend, write_rows_to_mend
 from billy_pipelines.bulk.options import READING_FIELDS, JobOptions, OptionsError, parse_options
@@ -20,7 +21,7 @@ from billy_pipelines.cli.common import WRONG_USE, CommandFailed, command, print_
 from billy_pipelines.cli.option_flags import given, option_flags
 from billy_pipelines.files.table import UnreadableFile
 from billy_pipelines.schemas.codes import Problem
-from billy_pipelines.schemas.registry import OPERATIONS, SCHEMAS
+from billy_pipelines.schemas.registry import OPERATIONS, RESOURCES
 from billy_pipelines.settings import Settings
 
 _SHOWN = 20
@@ -28,7 +29,7 @@ _SHOWN = 20
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--resource", required=True, type=click.Choice(list(SCHEMAS)), help="What the rows are.")
+@click.option("--resource", required=True, type=click.Choice(list(RESOURCES)), help="What the rows are.")
 @click.option("--operation", default="import", show_default=True, type=click.Choice(OPERATIONS), help="What for.")
 @click.option("--organization", default="default", show_default=True, help="Whose options and remembered columns hold.")
 @click.option(
@@ -47,7 +48,7 @@ def check(
 ) -> int:
     """Read and validate FILE, and say what is wrong with it. Sends nothing, needs nothing."""
     settings = Settings.from_environment()
-    schema = SCHEMAS[resource]
+    schema = RESOURCES[resource].schema
     try:
         beside, _ = options_of(file, folder=False)
         options = parse_options(
@@ -81,6 +82,8 @@ def check(
 def _write_rejected(path: Path, checked: Checked) -> None:
     if path.exists():
         raise CommandFailed("exists", f"{path} exists already; remove it or name another file.")
+    if not path.absolute().parent.is_dir():
+        raise CommandFailed("no_folder", f"There is no folder {path.absolute().parent}.")
     lines, problems = checked.upload.table.lines, checked.validated.problems
     skipped = checked.upload.fields.excluded
     positions = [position for position in checked.validated.rejected.nonzero()[0].tolist() if position not in skipped]
@@ -127,6 +130,11 @@ def _described(problem: Problem, position: int, line: int, numbers: dict[str, in
     }
 
 
+def _plain(value: object) -> Text:
+    """What stands in a file, for a terminal: no markup, and no sign that would steer it."""
+    return Text("".join(sign if sign.isprintable() else " " for sign in str(value)))
+
+
 def _show(document: dict[str, Any]) -> None:
     console = Console(highlight=False)
     skipped = f", {document['skipped']} skipped" if document["skipped"] else ""
@@ -143,7 +151,7 @@ def _show(document: dict[str, Any]) -> None:
     problems = sorted(document["problems"], key=lambda problem: bool(problem["warning"]))  # what stops a row first
     table = Table("line", "column", "value", "code", "message")
     for problem in problems[:_SHOWN]:
-        table.add_row(str(problem["line"]), *(str(problem[key]) for key in ("column", "value", "code", "message")))
+        table.add_row(*(_plain(problem[key]) for key in ("line", "column", "value", "code", "message")))
     if problems:
         console.print(table)
     if len(problems) > _SHOWN:

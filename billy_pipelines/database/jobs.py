@@ -98,6 +98,35 @@ def jobs_of_upload(
     return _select(connection, query)
 
 
+_WROTE = """
+SELECT j.job_id FROM billy.billy_bulk_jobs AS j
+WHERE j.organization = :organization AND j.resource_type = :resource AND j.operation = :operation
+    AND j.upload_sha256 = :sha256 AND j.job_id <> :job AND EXISTS (
+        SELECT 1 FROM billy.billy_bulk_job_items AS i WHERE i.job_id = j.job_id AND i.attempts > 0
+            AND i.updated_at >= :since)
+ORDER BY j.created_at DESC LIMIT 1
+"""
+
+
+def job_that_wrote(connection: Connection, job: JobRow, *, since: datetime) -> str | None:
+    """Another job of the same identity that has sent something to Billy since then; None when there is none."""
+    values = {
+        "organization": job.organization,
+        "resource": job.resource_type,
+        "operation": job.operation,
+        "sha256": job.upload_sha256,
+        "job": job.job_id,
+        "since": since,
+    }
+    return connection.execute(text(_WROTE), values).scalar()
+
+
+def has_written(connection: Connection, job_id: str) -> bool:
+    """Whether any row of a job was sent to Billy."""
+    query = "SELECT EXISTS (SELECT 1 FROM billy.billy_bulk_job_items WHERE job_id = :job AND attempts > 0)"
+    return bool(connection.execute(text(query), {"job": job_id}).scalar())
+
+
 def jobs_to_launch(engine: Engine) -> list[JobRow]:
     """Jobs for which somebody wants a run that has not started yet."""
     return _select(engine, select(*_JOB_COLUMNS).where(jobs.c.launch_wanted).order_by(jobs.c.created_at))

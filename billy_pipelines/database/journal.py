@@ -129,7 +129,9 @@ ON CONFLICT (job_id, item_index) DO NOTHING
 
 _PLAN = """
 UPDATE billy.billy_bulk_job_items AS i SET status = r.status, action = r.action, billy_id = r.billy_id,
-    changes = r.changes, before_image = r.before_image, error_code = r.error_code, error = r.error, details = r.details,
+    changes = r.changes, before_image = CASE
+        WHEN i.attempts > 0 AND i.billy_id = r.billy_id AND i.before_image IS NOT NULL THEN i.before_image
+        ELSE r.before_image END, error_code = r.error_code, error = r.error, details = r.details,
     item_data = coalesce(r.item_data, i.item_data), updated_at = clock_timestamp()
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(item_index int, status text, action text, billy_id text,
     item_data jsonb, changes jsonb, before_image jsonb, error_code text, error text, details jsonb)
@@ -146,7 +148,8 @@ WHERE i.job_id = :job AND i.item_index = r.item_index
 
 _OUTCOME = """
 UPDATE billy.billy_bulk_job_items AS i SET status = r.status, billy_id = coalesce(r.billy_id, i.billy_id),
-    before_image = coalesce(r.before_image, i.before_image), after_image = coalesce(r.after_image, i.after_image),
+    before_image = CASE WHEN i.attempts > 1 AND i.before_image IS NOT NULL THEN i.before_image
+        ELSE coalesce(r.before_image, i.before_image) END, after_image = coalesce(r.after_image, i.after_image),
     error_code = r.error_code, error = r.error, updated_at = clock_timestamp()
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(item_index int, status text, billy_id text, before_image jsonb,
     after_image jsonb, error_code text, error text)
@@ -167,6 +170,17 @@ class Journal:
         with self._engine.begin() as connection:
             while chunk := list(islice(left, CHUNK)):  # a million rows never exist together
                 self._execute(connection, _INSERT, chunk)
+
+    def forget_unsent(self) -> None:
+        """Remove all rows, unless one of them was ever sent."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                text(
+                    "DELETE FROM billy.billy_bulk_job_items WHERE job_id = :job AND NOT EXISTS ("
+                    "SELECT 1 FROM billy.billy_bulk_job_items WHERE job_id = :job AND attempts > 0)"
+                ),
+                {"job": self._job_id},
+            )
 
     def plan(self, rows: Sequence[PlannedItem]) -> None:
         """Write what the plan decided, all of it or nothing."""
@@ -208,8 +222,8 @@ class Journal:
         with self._engine.connect() as connection:
             rows = connection.execute(
                 text(
-                    "SELECT billy_id FROM billy.billy_bulk_job_items"
-                    " WHERE job_id = :job AND action = 'create' AND billy_id IS NOT NULL"
+                    "SELECT billy_id FROM billy.billy_bulk_job_items WHERE job_id = :job AND action = 'create'"
+                    " AND status IN ('created', 'failed') AND billy_id IS NOT NULL"
                 ),
                 {"job": self._job_id},
             )

@@ -56,7 +56,7 @@ def build_assets(resource: Resource[Any]) -> list[dg.AssetsDefinition]:
             execution.progress.phase = "checking the rows"
             upload = session.upload(execution.job)
             execution.progress.total = len(upload.table.lines)
-            checked = check_job_rows(execution.job, upload)
+            checked = check_job_rows(execution.job, upload, anew=not session.was_completed)
             execution.progress.statuses.clear()
             execution.progress.statuses.update(execution.job.journal.counts())
             return dg.MaterializeResult(metadata=metadata.of_valid_rows(execution.job, checked))
@@ -93,6 +93,8 @@ def build_assets(resource: Resource[Any]) -> list[dg.AssetsDefinition]:
     def sync(context: dg.AssetExecutionContext, session: JobSession) -> Iterator[dg.MaterializeResult[None]]:
         with session.step(context) as (execution, switch):
             job = session.reload()
+            if not execution.planned_here and not job.options.dry_run:
+                run_stoppable(switch, execution.plan)  # a resumed job whose run began at this step
             waiting = waits_for_person(job, execution.register_size)
             if job.options.dry_run or waiting:
                 lifecycle.end_planned(job, waiting)

@@ -18,7 +18,8 @@ Metadata = dict[str, Any]
 
 def of_rows(job: JobContext, upload: Upload) -> Metadata:
     """The file as it was read."""
-    unknown, described = upload.headers.unknown, upload.described()
+    described = upload.described()
+    unknown = described["unknown_columns"]
     aside = described.pop("set_aside")
     for shown_elsewhere in ("columns", "unknown_columns", "ignored_columns", "remembered_mapping"):
         described.pop(shown_elsewhere)

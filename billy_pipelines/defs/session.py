@@ -23,6 +23,7 @@ from billy_pipelines.bulk.execution import Execution, Stopped
 from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.reading import Upload, read_job_upload
+from billy_pipelines.bulk.verdicts import State
 from billy_pipelines.database.connection import Database, open_database
 from billy_pipelines.database.locks import Lease
 from billy_pipelines.defs.heartbeat import Heartbeat
@@ -46,6 +47,7 @@ class JobSession(dg.ConfigurableResource["JobSession"]):
     _database: Database | None = PrivateAttr(default=None)
     _execution: Execution | None = PrivateAttr(default=None)
     _upload: Upload | None = PrivateAttr(default=None)
+    _was_completed: bool = PrivateAttr(default=False)
     _switch: StopSwitch = PrivateAttr(default_factory=StopSwitch)
 
     @contextmanager
@@ -97,6 +99,11 @@ class JobSession(dg.ConfigurableResource["JobSession"]):
             self._upload = read_job_upload(job)
         return self._upload
 
+    @property
+    def was_completed(self) -> bool:
+        """Whether the job had run to its end, all rows fine, before this run (Re-execute in the UI)."""
+        return self._was_completed
+
     def reload(self) -> JobContext:
         """The job as it stands now."""
         assert self._execution is not None  # noqa: S101 - only called inside a step
@@ -120,8 +127,9 @@ class JobSession(dg.ConfigurableResource["JobSession"]):
             raise dg.Failure(
                 f"Another run is working on job {job.job_id} right now; this one leaves it alone.", allow_retries=False
             )
+        self._was_completed = job.row.status == State.COMPLETED
         try:
-            job = lifecycle.begin(job, context.run_id, options)
+            job = lifecycle.begin(job, context.run.run_id, options)
         except Halted as error:
             lease.release()
             raise dg.Failure(f"{error.code}: {error}", allow_retries=False) from error
@@ -132,7 +140,7 @@ class JobSession(dg.ConfigurableResource["JobSession"]):
 
     def _stopped(self, context: dg.AssetExecutionContext, job: JobContext) -> None:
         """Cancelled by a person, or cut off by a shutdown? Only the second may start again by itself (R2)."""
-        instance, run_id = context.instance, context.run_id
+        instance, run_id = context.instance, context.run.run_id
         if runs.is_foreground(run_id):
             runs.cancel_run(instance, run_id)  # before the interruption is raised, or Dagster would call it a failure
             lifecycle.end_cancelled(job)

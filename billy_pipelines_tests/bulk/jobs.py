@@ -99,10 +99,11 @@ async def run_job_async(
     job = load_job(settings, engine, job_id)
     with Lease(engine, job_id) as lease:
         assert lease.take_job()
+        anew = job.row.status != "completed"
         job = lifecycle.begin(job, "test-run")
         progress = Progress()
         try:
-            check_job_rows(job, read_job_upload(job))
+            check_job_rows(job, read_job_upload(job), anew=anew)
             execution = Execution(load_job(settings, engine, job_id), lease, progress, timing)
             progress.total = execution.job.row.total_items
             await execution.plan(stop)

@@ -188,6 +188,15 @@ def test_rows_of_one_name_that_contradict_each_other_are_two_records_with_a_warn
     assert "line 2" in (second.details or [])[0]["message"]  # type: ignore[index]
 
 
+def test_two_departments_with_a_number_each_are_two_records_b6() -> None:
+    first, second = ({"name": f"Prøve afd. {n}", "vatNo": CVR, "contactNo": n} for n in "12")
+    assert [item.action for item in plan([first, second]).items] == [CREATE, CREATE]
+    [there] = plan([second], contact(first)).items
+    assert (there.status, there.error_code) == (Verdict.SKIPPED, "exists"), "one live contact has it: it is a key"
+    again, unnumbered = plan([first, {**second, "contactNo": ""}]).items
+    assert (again.action, unnumbered.error_code) == (CREATE, "duplicate_in_file")
+
+
 def test_a_cvr_number_with_two_eans_is_two_records_b6() -> None:
     eans = ("5790000000005", "5790000000012")
     rows = [{"name": f"Kommunen {n}", "vatNo": CVR, "ean": ean} for n, ean in enumerate(eans)]

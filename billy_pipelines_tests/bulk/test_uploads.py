@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from billy_pipelines.bulk import uploads
 from billy_pipelines.bulk.intake import Received
 from billy_pipelines.bulk.uploads import EMPTY_SECONDS, YOUNG_SECONDS, YOUNG_SECONDS_WITHOUT_END, Drop
 from billy_pipelines.bulk.verdicts import State
+from billy_pipelines.database.tables import jobs
 from billy_pipelines.schemas.registry import RESOURCES
 from billy_pipelines.settings import Settings
 from billy_pipelines_tests.bulk.desk import CONTENT, Desk
@@ -280,4 +281,19 @@ def test_b20_a_repeated_file_leaves_a_note_with_job_and_way_out_until_another_co
     assert first.job.job_id in note_of(path)
     assert not path.exists()
     assert tree.take(tree.put(content=CONTENT + "Ny ApS;Ry\n"))
+    assert tree.lying() == set()
+
+
+def test_a_thousand_files_at_once_become_a_thousand_jobs(tree: Tree, clock: Clock) -> None:
+    for number in range(1000):
+        tree.put(f"default/customers/import/kunder {number}.csv", f"name\nKunde {number}\n")
+    ticks = 0
+    while waiting := uploads.drops(tree.settings)[: uploads.FILES_A_TICK]:
+        for drop in uploads.settle(waiting):
+            assert uploads.take(tree.settings, tree.engine, drop) is not None
+        ticks += 1
+    assert ticks == 1000 // uploads.FILES_A_TICK
+    with tree.engine.connect() as connection:
+        uploaded = connection.execute(select(jobs.c.upload_name)).scalars().all()
+    assert sorted(uploaded) == sorted(f"kunder {number}.csv" for number in range(1000))
     assert tree.lying() == set()

@@ -96,9 +96,13 @@ class Office:
         assert planned.status == "planned", planned.errors
         return job_id
 
+    def planned(self, job_id: str) -> list[Planned]:
+        """A job's plan.csv."""
+        return [Planned(line["action"], line["changes"], line["code"]) for line in self._lines(job_id, "plan.csv")]
+
     def apply(self, job_id: str) -> Done:
         """Carry out a job's plan, the number of its deletes confirmed."""
-        plan = [Planned(line["action"], line["changes"], line["code"]) for line in self._lines(job_id, "plan.csv")]
+        plan = self.planned(job_id)
         number = sum(line.action in ("delete", "archive") for line in plan)
         apply_plan(self.engine, job_id, confirm_count=number, launch=False)
         row = run_job(self.settings, self.engine, job_id)

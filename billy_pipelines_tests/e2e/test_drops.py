@@ -10,6 +10,7 @@ import signal
 from contextlib import suppress
 
 import pytest
+import xlsxwriter
 
 from billy_pipelines.bulk.uploads import NOTE_SUFFIX
 from billy_pipelines.bulk.verdicts import State
@@ -25,9 +26,8 @@ BAD_FILES = {
     "kun-overskrift.csv": (b"name;email\r\n", "no_rows"),
     "uden-overskrift.csv": (b"12345678;99887766\r\n1;2\r\n", "no_header"),
     "uden-navn.csv": (b"email;city\r\na@b.example;By\r\n", "missing_column"),
-    "excel-gammel.csv": ("navn;by\r\nSøren;Århus\r\n".encode("cp1252"), "not_utf8"),
     "halv.csv": (b'name;city\r\n"Half;By\r\n', "broken_quotes"),
-    "arbejdsbog.csv": (b"PK\x03\x04\x14\x00\x06\x00", "not_csv"),
+    "arbejdsbog.csv": (b"PK\x03\x04\x14\x00\x06\x00", "type_mismatch"),
 }
 
 
@@ -64,6 +64,22 @@ def test_a_wrong_token_ends_failed_and_nothing_is_retried(product: Product) -> N
     assert "BILLY_OTHER_TOKEN" in row.errors[-1]["message"]
     assert row.counts["unprocessed"] == 1
     assert "a-token-nobody-knows" not in json.dumps(row.errors)
+
+
+def test_a_workbook_and_an_old_windows_file_reach_the_books(product: Product) -> None:
+    book = product.settings.data_dir.parent / "bog.xlsx"
+    with xlsxwriter.Workbook(book) as opened:
+        sheet = opened.add_worksheet("Kunder")
+        sheet.write_row(0, 0, ["Navn", "Postnr.", "By"])
+        sheet.write_row(1, 0, ["Regneark ApS", 800, "Høje Taastrup"])
+    product.drop("kunder.xlsx", book.read_bytes())
+    product.drop("gammel.csv", "Navn;By\r\nSøren Ålborg A/S;Ærø\r\n".encode("cp1252"))
+    for name in ("kunder.xlsx", "gammel.csv"):
+        row = product.ended(product.job_with_run(name).job_id, State.COMPLETED, State.COMPLETED_WITH_ERRORS)
+        assert row.counts["created"] == 1, (name, row.counts)
+    towns = {str(contact["name"]): contact for contact in product.sandbox.sandbox.contacts}
+    assert towns["Regneark ApS"]["zipcodeText"] == "0800"
+    assert towns["Søren Ålborg A/S"]["cityText"] == "Ærø"
 
 
 def test_a_danish_excel_file_reaches_the_books(product: Product) -> None:

