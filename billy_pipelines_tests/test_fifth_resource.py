@@ -25,7 +25,6 @@ from billy_pipelines.files.table import Limits
 from billy_pipelines.files.templates import FORMATS, write_template
 from billy_pipelines.sandbox import SandboxServer
 from billy_pipelines.schemas.reading_options import ReadingOptions
-from billy_pipelines.schemas.registry import RESOURCES
 from billy_pipelines.settings import Settings
 from billy_pipelines_tests.bulk.jobs import run_job
 from billy_pipelines_tests.bulk.whole_jobs import SWITCHES, Office
@@ -209,7 +208,3 @@ def test_the_command_knows_it(office: Office, tmp_path: Path) -> None:
     code, job = billy(office.settings, "import", template, "--resource", "contactPersons")
     assert (code, job["resource"], job["counts"]["created"]) == (0, "contactPersons", 2)
     assert set(persons(office, "c2")) == {"faktura@aeblehaven.example", "aase@aeblehaven.example"}
-
-
-def test_the_product_itself_has_four() -> None:
-    assert list(RESOURCES) == ["customers", "contacts", "products", "invoices"]

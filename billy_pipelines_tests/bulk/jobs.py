@@ -26,6 +26,7 @@ from billy_pipelines.database.jobs import JobRow
 from billy_pipelines.database.locks import Lease
 from billy_pipelines.sandbox import SandboxServer
 from billy_pipelines.settings import Settings
+from billy_pipelines_tests.support import wait_until
 
 QUICK = Timing(answer=1.0, drain=2.0, breaker=2.0, settle_after_break=0.05, settle_after_timeout=0.3)
 """The engine's waiting times, short enough for tests and in the same order as the real ones."""
@@ -98,7 +99,8 @@ async def run_job_async(
     stop = stop or asyncio.Event()
     job = load_job(settings, engine, job_id)
     with Lease(engine, job_id) as lease:
-        assert lease.take_job()
+        # The run before this one has let go of the job, but PostgreSQL may not have noticed yet that its session ended.
+        assert wait_until(lease.take_job)
         anew = job.row.status != "completed"
         job = lifecycle.begin(job, "test-run")
         progress = Progress()
