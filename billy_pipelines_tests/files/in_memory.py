@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,11 @@ from billy_pipelines.files.recognition import profile_for
 from billy_pipelines.files.table import Table
 from billy_pipelines.schemas.reading_options import ReadingOptions
 from billy_pipelines.schemas.row_schema import RowSchema
+
+
+def gzipped(data: bytes) -> bytes:
+    """Packed without the time: in a test's name it would differ between the processes that run side by side."""
+    return gzip.compress(data, mtime=0)
 
 
 def table_of(header: str, *rows: str, typed: Mapping[str, Sequence[bool]] | None = None) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import zipfile
 from pathlib import Path
@@ -18,6 +17,7 @@ from odf.text import P
 from billy_pipelines.files.kinds import named
 from billy_pipelines.files.reading import read_table
 from billy_pipelines.files.table import Hints, Limits, Table, UnreadableFile
+from billy_pipelines_tests.files.in_memory import gzipped
 
 HINTS = Hints(frozenset({"navn", "by", "name", "city"}))
 CSV = "navn;by\nSøren;Ry\n".encode()
@@ -102,7 +102,7 @@ def refusal(folder: Path, name: str, content: bytes, limits: Limits | None = Non
 def test_every_kind_is_read_under_its_names(
     tmp_path: Path, extension: str, content: bytes, kind: str, packed: bool
 ) -> None:
-    found = read(tmp_path, f"kunder{extension}{'.gz' if packed else ''}", gzip.compress(content) if packed else content)
+    found = read(tmp_path, f"kunder{extension}{'.gz' if packed else ''}", gzipped(content) if packed else content)
     assert found.header == ["navn", "by"]
     assert list(found.cells.iloc[0]) == ["Søren", "Ry"]
     assert (found.source.kind, found.source.compressed) == (kind, packed)
@@ -138,12 +138,12 @@ def test_ndjson_is_known_by_its_first_two_objects_however_long_they_are(tmp_path
         ("kunder.csv", b"%PDF-1.7\nnavn;by\n", [".csv", "PDF"]),
         ("kunder.csv", b"{\\rtf1 navn;by\n", [".csv", "RTF"]),
         ("kunder.csv", b"\x89PNG\r\n\x1a\n", [".csv", "PNG"]),
-        ("kunder.csv", gzip.compress(CSV), [".csv", "GZIP"]),
+        ("kunder.csv", gzipped(CSV), [".csv", "GZIP"]),
         ("kunder.csv", OLE, [".csv", "Office 97"]),
         ("kunder.csv", bytes(range(1, 256)) * 10, [".csv", "binary"]),
         ("kunder.csv.gz", CSV, [".gz", "CSV"]),
         ("kunder.csv.gz", xlsx(), [".gz", ".xlsx"]),
-        ("kunder.csv.gz", gzip.compress(xlsx()), [".csv", ".xlsx"]),
+        ("kunder.csv.gz", gzipped(xlsx()), [".csv", ".xlsx"]),
         ("kunder.json", CSV, [".json", "CSV"]),
         ("kunder.json", xlsx(), [".json", ".xlsx"]),
         ("kunder.xlsx", CSV, [".xlsx", "CSV"]),
@@ -178,7 +178,7 @@ def test_where_name_and_content_disagree_both_are_said(
         ("liste.bak", xlsx(), ".bak"),
         ("liste", b"%PDF-1.7\n", "PDF"),
         ("liste", HTML, "HTML"),
-        ("liste.gz", gzip.compress(gzip.compress(CSV)), "GZIP"),
+        ("liste.gz", gzipped(gzipped(CSV)), "GZIP"),
         ("liste.exe", b"MZ" + bytes(range(1, 32)) * 20, ".exe"),
     ],
 )
@@ -217,7 +217,7 @@ def test_a_workbook_with_a_password_has_a_message_of_its_own(tmp_path: Path, nam
         ("kunder.xlsx", b"PK\x03\x04"),
         ("kunder.xlsx", b"\x00\x01\x02" * 100),
         ("kunder.xls", b"\x09\x08\x10\x00\x00\x06" * 100),
-        ("kunder.csv.gz", gzip.compress(CSV)[:-6]),
+        ("kunder.csv.gz", gzipped(CSV)[:-6]),
     ],
 )
 def test_a_damaged_file_is_named_so(tmp_path: Path, name: str, content: bytes) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import os
 import threading
@@ -14,6 +13,7 @@ import pytest
 from billy_pipelines.files.reading import read_table
 from billy_pipelines.files.table import ERROR_COLUMNS, Hints, Limits, SetAside, Table, UnreadableFile
 from billy_pipelines.schemas.reading_options import ReadingOptions
+from billy_pipelines_tests.files.in_memory import gzipped
 
 BOM = b"\xef\xbb\xbf"
 HINTS = Hints(
@@ -68,7 +68,7 @@ def test_the_columns_are_text_without_gaps(tmp_path: Path) -> None:
 
 
 def test_how_a_file_was_understood_is_told(tmp_path: Path) -> None:
-    content = gzip.compress("Kundeliste\n\nnavn\tby\nSøren\tRy\n".encode("cp1252"))
+    content = gzipped("Kundeliste\n\nnavn\tby\nSøren\tRy\n".encode("cp1252"))
     assert read(tmp_path, content, name="kunder.txt.gz").source.described() == {
         "kind": "csv",
         "compressed": True,

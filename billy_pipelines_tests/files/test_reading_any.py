@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import random
 import time
@@ -21,6 +20,7 @@ from billy_pipelines.files.delimited import delimited_cells
 from billy_pipelines.files.reading import read_table
 from billy_pipelines.files.table import Hints, Limits, Table, UnreadableFile
 from billy_pipelines.schemas.reading_options import ReadingOptions
+from billy_pipelines_tests.files.in_memory import gzipped
 
 HINTS = Hints(frozenset({"navn", "by", "note"}))
 HEADER = ("Navn", "By", "Note")
@@ -143,7 +143,7 @@ def test_any_table_in_any_form_reads_back_equal(
         delimiter=delimiter if delimiter == "#" else "auto",
     )
     path = folder / ("any.csv.gz" if packed else "any.csv")
-    path.write_bytes(gzip.compress(data) if packed else data)
+    path.write_bytes(gzipped(data) if packed else data)
     filled = [(line, row) for line, row in zip(begins, rows, strict=True) if any(cell.strip() for cell in row)]
     if not filled:
         with pytest.raises(UnreadableFile) as caught:
@@ -265,10 +265,10 @@ TEXTS = {
     "c.csv": csv_file().decode("cp1252").encode(),
     "d.json": JSON_FILE,
     "e.ndjson": b'{"navn": "A", "by": 1}\n{"navn": "B"}\n' * 10,
-    "f.csv.gz": gzip.compress(csv_file()),
-    "g.json.gz": gzip.compress(JSON_FILE),
+    "f.csv.gz": gzipped(csv_file()),
+    "g.json.gz": gzipped(JSON_FILE),
 }
-WORKBOOKS = {"a.xlsx": xlsx_file(), "b.xls": xls_file(), "c.ods": ods_file(), "d.xlsx.gz": gzip.compress(xlsx_file())}
+WORKBOOKS = {"a.xlsx": xlsx_file(), "b.xls": xls_file(), "c.ods": ods_file(), "d.xlsx.gz": gzipped(xlsx_file())}
 
 
 def mutated(data: bytes, seed: int) -> bytes:

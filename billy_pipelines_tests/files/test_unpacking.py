@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import struct
 import zipfile
@@ -11,6 +10,7 @@ import pytest
 
 from billy_pipelines.files.table import UnreadableFile
 from billy_pipelines.files.unpacking import check_zip, unpacked_gzip
+from billy_pipelines_tests.files.in_memory import gzipped
 
 
 def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -36,30 +36,30 @@ def zip_refusal(data: bytes, limit: int = 1_000) -> UnreadableFile:
 @pytest.mark.parametrize("size", [0, 1, 15_999, 16_000, 16_001, 3_000_000])
 def test_gzip_gives_back_what_went_in(size: int) -> None:
     content = bytes(number * number % 251 for number in range(size))
-    assert unpacked_gzip(gzip.compress(content), 3_000_000) == content
+    assert unpacked_gzip(gzipped(content), 3_000_000) == content
 
 
 def test_several_members_and_zeros_behind_them_are_one_file() -> None:
-    data = gzip.compress(b"navn;by\n") + gzip.compress(b"") + gzip.compress(b"A;Ry\n") + b"\0" * 20_000
+    data = gzipped(b"navn;by\n") + gzipped(b"") + gzipped(b"A;Ry\n") + b"\0" * 20_000
     assert unpacked_gzip(data, 100) == b"navn;by\nA;Ry\n"
 
 
 def test_gzip_is_unpacked_up_to_the_limit_and_not_a_byte_further() -> None:
-    assert len(unpacked_gzip(gzip.compress(b"x" * 1_000), 1_000)) == 1_000
-    assert gzip_refusal(gzip.compress(b"x" * 1_001)) == "unpacks_too_large"
-    assert gzip_refusal(gzip.compress(b"x" * 600) * 2) == "unpacks_too_large"
-    assert gzip_refusal(gzip.compress(b"x" * 100_000_000)) == "unpacks_too_large"
+    assert len(unpacked_gzip(gzipped(b"x" * 1_000), 1_000)) == 1_000
+    assert gzip_refusal(gzipped(b"x" * 1_001)) == "unpacks_too_large"
+    assert gzip_refusal(gzipped(b"x" * 600) * 2) == "unpacks_too_large"
+    assert gzip_refusal(gzipped(b"x" * 100_000_000)) == "unpacks_too_large"
 
 
 @pytest.mark.parametrize(
     "data",
     [
         b"\x1f\x8b",
-        gzip.compress(b"navn;by\n")[:-1],
-        gzip.compress(b"navn;by\n")[:12],
-        gzip.compress(b"navn;by\n")[:-5] + b"\xff" + gzip.compress(b"navn;by\n")[-4:],
-        gzip.compress(b"navn;by\n") + b"rest",
-        gzip.compress(b"") * 10_001,
+        gzipped(b"navn;by\n")[:-1],
+        gzipped(b"navn;by\n")[:12],
+        gzipped(b"navn;by\n")[:-5] + b"\xff" + gzipped(b"navn;by\n")[-4:],
+        gzipped(b"navn;by\n") + b"rest",
+        gzipped(b"") * 10_001,
     ],
     ids=["head alone", "a byte short", "cut", "check sum", "something behind", "members without end"],
 )
