@@ -53,8 +53,12 @@ class Register(Generic[R]):
                 if value:
                     self._index[key.name][value].append(record)
 
-    def find(self, row: Row) -> Match[R]:
-        """The record the row means, by the first key that decides."""
+    def find(self, row: Row, *, strongest_only: bool = False) -> Match[R]:
+        """The record the row means, by the first key that decides.
+
+        `strongest_only`: the first key the row has a value for decides alone. A delete must not fall through to the name
+        once the number it gave is gone: it would take another record of that name.
+        """
         for key in self._keys:
             value = key.of_row(row)
             if not value:
@@ -64,7 +68,7 @@ class Register(Generic[R]):
             match = self._judge(key, row, live or found)
             if match is not None:
                 return match
-            if key.must_exist and not found:
+            if strongest_only or (key.must_exist and not found):
                 return Match(key=key.name, obstacle="not_found")
         return Match()
 

@@ -68,7 +68,7 @@ class Planner:
     def match(self, row: Row) -> Match[Any]:
         """The record a row means. An import with `on_existing: create` looks for none."""
         new = self._terms.operation == IMPORT and self._options.on_existing is OnExisting.create
-        return Match() if new else self._register.find(row)
+        return Match() if new else self._register.find(row, strongest_only=self._terms.operation == DELETE)
 
     def add(self, item: Item, resolved: Resolved, match: Match[Any]) -> None:
         """Decide one row."""

@@ -110,6 +110,16 @@ def test_b17_an_unknown_id_is_not_found_although_billy_answers_200(office: Offic
     assert job.errors[-1]["code"] == "too_many_rejected", "a delete is all or nothing unless told otherwise (B21)"
 
 
+def test_the_same_delete_again_takes_no_other_record_of_that_name(office: Office) -> None:
+    first, *others = office.there(*({"name": "Netto", "contactNo": str(n)} for n in range(17, 27)))
+    rows = [{"contactNo": "17", "name": "Netto"}]
+    assert office.verdicts(office.hand_in(rows, "delete")) == [("deleted", None)]
+    again = office.hand_in(rows, "delete", again=True)
+    assert office.verdicts(again) == [("rejected", "not_found")]
+    assert set(office.book()) == set(others)
+    assert first not in office.book()
+
+
 def test_b17_a_dropped_delete_waits_for_a_person(office: Office) -> None:
     records = office.there(*({"name": f"K{n}", "contactNo": str(n)} for n in range(10)))
     job = office.hand_in([{"contactNo": "0"}], "delete", launch=True)
