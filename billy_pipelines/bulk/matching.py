@@ -56,8 +56,8 @@ class Register(Generic[R]):
     def find(self, row: Row, *, strongest_only: bool = False) -> Match[R]:
         """The record the row means, by the first key that decides.
 
-        `strongest_only`: the first key the row has a value for decides alone. A delete must not fall through to the name
-        once the number it gave is gone: it would take another record of that name.
+        `strongest_only`: the first key the row has a value for decides alone. A delete must not fall through to the
+        name once the number it gave is gone: it would take another record of that name.
         """
         for key in self._keys:
             value = key.of_row(row)

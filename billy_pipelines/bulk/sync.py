@@ -204,8 +204,10 @@ class Sync:
         self._flying.pop(task, None)
         self._changed.set()
         if not task.cancelled() and (error := task.exception()):
-            code = "database_gone" if isinstance(error, JournalGone) else "internal_error"
-            self._halt_with(code, f"{type(error).__name__}: {error}")
+            if isinstance(error, JournalGone):
+                self._halt_with("database_gone", f"{error}. Start it again.")
+            else:
+                self._halt_with("internal_error", f"{type(error).__name__}: {error}")
 
     async def _send(self, item: Item, record: Any, permitted: bool) -> None:
         try:

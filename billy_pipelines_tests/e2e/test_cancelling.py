@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Browser, expect
+from playwright.sync_api import TimeoutError as TooLate
 
 from billy_pipelines.bulk.verdicts import State
 from billy_pipelines.database.jobs import get_job
@@ -28,11 +29,21 @@ def test_no_way_of_cancelling_is_undone_by_a_retry(steady: Product, browser: Bro
     def by_terminate_in_the_ui(_job_id: str, run_id: str) -> None:
         page = browser.new_page()
         page.goto(f"{steady.url}/runs/{run_id}")
-        page.get_by_role("button", name=re.compile("Terminate")).first.click(timeout=60_000)
-        dialog = page.get_by_role("dialog")
-        expect(dialog).to_be_visible(timeout=60_000)
-        with page.expect_response(lambda response: "terminateRun" in (response.request.post_data or "")):
-            dialog.get_by_role("button", name=re.compile("Terminate")).click()
+        for again in (
+            True,
+            True,
+            False,
+        ):  # the page draws itself anew when the run's status comes, and takes the dialog
+            page.get_by_role("button", name=re.compile("Terminate")).first.click(timeout=60_000)
+            dialog = page.get_by_role("dialog")
+            expect(dialog).to_be_visible(timeout=60_000)
+            try:
+                with page.expect_response(lambda response: "terminateRun" in (response.request.post_data or "")):
+                    dialog.get_by_role("button", name=re.compile("Terminate")).click(timeout=5_000)
+                break
+            except TooLate:
+                if not again:
+                    raise
         page.close()
 
     def by_force(_job_id: str, run_id: str) -> None:
