@@ -45,6 +45,8 @@ def job_document(settings: Settings, row: JobRow, **more: Any) -> dict[str, Any]
     }
     if row.status == State.PLANNED or row.options.get("dry_run"):
         document["planned"] = row.planned
+    if row.status == State.PLANNED and row.completed_at is not None and not row.options.get("dry_run"):
+        document["message"] = row.message  # what the plan waits for
     return document | more
 
 

@@ -75,7 +75,11 @@ def summary(console: Console, settings: Settings, row: JobRow) -> None:
         would = (
             ", ".join(f"{action} {number:,}" for action, number in row.planned.items() if number) or "change nothing"
         )
-        console.print(f"A dry run: nothing was sent. The plan would {would}.", markup=False, soft_wrap=True)
+        if row.options.get("dry_run"):
+            console.print(f"A dry run: nothing was sent. The plan would {would}.", markup=False, soft_wrap=True)
+            console.print(f"To carry it out as it is: `billy apply {row.job_id}`.", markup=False, soft_wrap=True)
+        else:
+            console.print(f"Nothing was sent yet. {row.message or ''}", markup=False, soft_wrap=True)
     if row.status in (State.INTERRUPTED, State.CANCELLED):
         again = f"`billy retry {row.job_id}`, or the same file once more"
         console.print(f"To go on where it stopped: {again}.", markup=False, soft_wrap=True)
