@@ -6,7 +6,7 @@
 This list is what other rooms may use; everything else in here may change.
 """
 
-from billy_pipelines.billy.client import BillyClient, Limiter, open_client
+from billy_pipelines.billy.client import BillyClient, Limiter, open_client, writing_before
 from billy_pipelines.billy.errors import (
     BillyError,
     ListingUnstable,
@@ -15,9 +15,11 @@ from billy_pipelines.billy.errors import (
     OutcomeUnknown,
     RateLimited,
     Refused,
+    Stale,
     TokenRefused,
     Unavailable,
     UnexpectedAnswer,
+    refused_records,
 )
 from billy_pipelines.billy.invoice_models import Invoice, InvoiceLine
 from billy_pipelines.billy.models import (
@@ -58,9 +60,12 @@ __all__ = [
     "Refused",
     "SalesTaxRule",
     "SalesTaxRuleset",
+    "Stale",
     "TaxRate",
     "TokenRefused",
     "Unavailable",
     "UnexpectedAnswer",
     "open_client",
+    "refused_records",
+    "writing_before",
 ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
@@ -15,6 +18,7 @@ from billy_pipelines.billy.errors import (
     OutcomeUnknown,
     RateLimited,
     Refused,
+    Stale,
     Unavailable,
     UnexpectedAnswer,
     refusal,
@@ -23,6 +27,22 @@ from billy_pipelines.billy.listing import PAGE_SIZE, Page, Query, RawRecord, rea
 from billy_pipelines.billy.models import Organization, Paging
 from billy_pipelines.billy.retries import Again, Verb, check, is_unclear, limit_wait, may_repeat, with_retries
 from billy_pipelines.billy.transport import ANSWER_SECONDS, Answer, Json, Transport, TransportFailed
+
+_BUILDS_ON: ContextVar[float | None] = ContextVar("builds_on", default=None)
+
+
+@contextmanager
+def writing_before(moment: float | None) -> Iterator[None]:
+    """Writes inside leave before that moment (monotonic seconds) or not at all: they build on what was read (R7).
+
+    A 429 can hold a request back for minutes; what it would overwrite may be another record by then.
+    """
+    token = _BUILDS_ON.set(moment)
+    try:
+        yield
+    finally:
+        _BUILDS_ON.reset(token)
+
 
 Roots = list[Json]
 """The whole answers of all pages of a list, for what was side-loaded beside its records."""
@@ -75,13 +95,13 @@ class BillyClient:
         """All records of a collection by id, read until they agree with Billy's total (see `listing`)."""
 
         async def read_page(page_query: Query) -> Page:
-            return await self._page(resource, page_query)
+            return await self.page(resource, page_query)
 
         return await read_all(read_page, query)
 
     async def first_page(self, resource: str, query: Query) -> Sequence[RawRecord]:
         """The first page of a collection, to see whether a filter works before it is trusted."""
-        return (await self._page(resource, {**query, "page": 1, "pageSize": PAGE_SIZE})).records
+        return (await self.page(resource, {**query, "page": 1, "pageSize": PAGE_SIZE})).records
 
     async def get(self, resource: str, record_id: str, *, singular: str, query: Query | None = None) -> Json:
         """One record with everything side-loaded: the whole answer, the record under `singular`.
@@ -127,12 +147,23 @@ class BillyClient:
         Raises as `create`; `Refused` where Billy keeps the record (it is in use, an approved invoice).
         """
         answer = await self._write(Verb.OVERWRITE, "DELETE", _path(resource, record_id), None, permitted)
-        meta = answer.get("meta")
-        deleted = meta.get("deletedRecords") if isinstance(meta, dict) else None
-        ids = deleted.get(resource) if isinstance(deleted, dict) else None
-        return frozenset(str(each) for each in ids) if isinstance(ids, list) else frozenset()
+        return _deleted(resource, answer)
 
-    async def _page(self, resource: str, query: Query) -> Page:
+    async def save_many(self, resource: str, records: Sequence[Json]) -> Json:
+        """PATCH of many records of one resource, new and known ones, with a permit in hand (billy-api.md 2.1).
+
+        Returns the answer as it came; what became of each record is for the caller to find in it, since the server's
+        side is unknown. Raises as `create`, with the answer in `Refused.body`.
+        """
+        return await self._write(Verb.CREATE, "PATCH", f"/{resource}", {resource: list(records)}, True)
+
+    async def delete_many(self, resource: str, record_ids: Sequence[str]) -> frozenset[str]:
+        """Delete many records, with a permit in hand; returns and raises as `delete` (billy-api.md 2.2)."""
+        query = {"ids[]": list(record_ids)}
+        return _deleted(resource, await self._write(Verb.OVERWRITE, "DELETE", f"/{resource}", None, True, query))
+
+    async def page(self, resource: str, query: Query) -> Page:
+        """One page of a collection, `page` and `pageSize` in the query."""
         body = await self._read(f"/{resource}", query)
         records = body.get(resource)
         if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
@@ -155,10 +186,22 @@ class BillyClient:
             return answer.body
         raise _no(answer)
 
-    async def _write(self, verb: Verb, method: str, path: str, body: Json | None, permitted: bool) -> Json:
-        attempts = _Attempts(self, verb, method, path, body=body, permitted=permitted)
+    async def _write(
+        self,
+        verb: Verb,
+        method: str,
+        path: str,
+        body: Json | None,
+        permitted: bool,
+        query: Mapping[str, Sequence[str]] | None = None,
+    ) -> Json:
+        attempts = _Attempts(self, verb, method, path, body=body, query=query, permitted=permitted)
         try:
             answer = await with_retries(attempts)
+        except Stale:
+            if attempts.unclear:
+                raise attempts.outcome_unknown() from None
+            raise
         except (Again, TransportFailed) as last:
             if attempts.unclear:
                 raise attempts.outcome_unknown() from last
@@ -184,7 +227,7 @@ class _Attempts:
     verb: Verb
     method: str
     path: str
-    query: Query | None = None
+    query: Query | Mapping[str, Sequence[str]] | None = None
     body: Json | None = None
     permitted: bool = False
     refusals: int = 0
@@ -201,6 +244,9 @@ class _Attempts:
         if not self.permitted:
             await client._limiter.acquire()
         self.permitted = False
+        until = _BUILDS_ON.get()
+        if self.verb is not Verb.READ and until is not None and time.monotonic() > until:
+            raise Stale("the record was read too long ago to be written on")
         client.requests += 1
         try:
             answer = await client._transport.request(self.method, self.path, query=self.query, body=self.body)
@@ -230,6 +276,13 @@ class _Attempts:
             each.timed_out if isinstance(each, TransportFailed) else each.status in (408, 504) for each in self.unclear
         )
         return OutcomeUnknown(said, timed_out=timed_out)
+
+
+def _deleted(resource: str, answer: Json) -> frozenset[str]:
+    meta = answer.get("meta")
+    deleted = meta.get("deletedRecords") if isinstance(meta, dict) else None
+    ids = deleted.get(resource) if isinstance(deleted, dict) else None
+    return frozenset(str(each) for each in ids) if isinstance(ids, list) else frozenset()
 
 
 def _path(resource: str, record_id: str) -> str:

@@ -2,6 +2,7 @@
 
 BillyError
 ├── NotSent             nothing reached Billy: connection refused, name not found
+│   └── Stale           not sent, because what it builds on was read too long ago
 ├── OutcomeUnknown      a write left and no clear answer came back; it may have been applied
 ├── Unavailable         a read failed for as long as we were willing to try
 ├── UnexpectedAnswer    Billy answered a read with something that is not its API
@@ -25,15 +26,21 @@ class NotSent(BillyError):
     """Nothing reached Billy, so trying again later is safe."""
 
 
+class Stale(NotSent):
+    """Waiting for a permit outlived the reading that the write builds on (runtime.md R7): read again, then write."""
+
+
 class OutcomeUnknown(BillyError):
     """A write may have been applied (billy-api.md section 5). Look before sending again.
 
-    `timed_out` is true when Billy may still be at work on it, so that looking at once would be too early.
+    `timed_out` is true when Billy may still be at work on it, so that looking at once would be too early; `answered`
+    when it did answer, so that nothing can come of it any more.
     """
 
-    def __init__(self, message: str, *, timed_out: bool = False) -> None:
+    def __init__(self, message: str, *, timed_out: bool = False, answered: bool = False) -> None:
         super().__init__(message)
         self.timed_out = timed_out
+        self.answered = answered
 
 
 class Unavailable(BillyError):
@@ -49,13 +56,21 @@ class ListingUnstable(BillyError):
 
 
 class Refused(BillyError):
-    """Billy said no, clearly. `code` is Billy's `errorCode`, `fields` its texts per property."""
+    """Billy said no, clearly. `code` is Billy's `errorCode`, `fields` its texts per property, `body` the answer."""
 
-    def __init__(self, status: int, code: str | None, message: str, fields: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str | None,
+        message: str,
+        fields: dict[str, str] | None = None,
+        body: dict[str, Any] | None = None,
+    ) -> None:
         self.status = status
         self.code = code
         self.message = message
         self.fields = fields or {}
+        self.body = body or {}
         super().__init__(self._sentence())
 
     def _sentence(self) -> str:
@@ -87,7 +102,21 @@ def refusal(status: int, body: Any) -> Refused:
         code if isinstance(code, str) else None,
         message if isinstance(message, str) else "",
         _validation_texts(content.get("validationErrors")),
+        content,
     )
+
+
+def refused_records(body: Any) -> dict[str, str]:
+    """What `validationErrors` says of single records, by the caller's key for each (billy-api.md section 4)."""
+    errors = body.get("validationErrors") if isinstance(body, dict) else None
+    if not isinstance(errors, dict):
+        return {}
+    return {
+        str(key): "; ".join(
+            text if field == "record" else f"{field}: {text}" for field, text in _validation_texts([entry]).items()
+        )
+        for key, entry in errors.items()
+    }
 
 
 def _validation_texts(errors: Any) -> dict[str, str]:

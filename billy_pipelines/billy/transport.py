@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,7 +22,7 @@ ANSWER_SECONDS = 30.0
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 Json = dict[str, Any]
-Query = Mapping[str, str | int]
+Query = Mapping[str, str | int] | Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Transport:
         headers = None if content is None else {"Content-Type": "application/json"}
         try:
             response = await next(self._turn).request(
-                method, path, params=dict(query) if query else None, content=content, headers=headers
+                method, path, params=_params(query), content=content, headers=headers
             )
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
             raise TransportFailed(f"no connection to Billy ({error or type(error).__name__})", reached=False) from error
@@ -103,6 +103,14 @@ class Transport:
             retry_after=response.headers.get("Retry-After"),
             date=response.headers.get("Date"),
         )
+
+
+def _params(query: Query | None) -> httpx.QueryParams | None:
+    """A sequence of values is that key several times (`ids[]`, observed)."""
+    if not query:
+        return None
+    several = {key: [value] if isinstance(value, str | int) else value for key, value in query.items()}
+    return httpx.QueryParams([(key, str(value)) for key, values in several.items() for value in values])
 
 
 def _json_object(response: httpx.Response, token: str) -> Json | None:

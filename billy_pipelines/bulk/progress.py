@@ -22,6 +22,8 @@ class Progress:
     requests: int = 0
     limited: int = 0
     waiting_for: str = ""
+    remark: str = ""
+    """What people should know of how the job is carried out."""
     sync_started: float | None = None
     sync_start_done: int = 0
 
@@ -68,6 +70,7 @@ class Progress:
         return (
             f"{bar} {self.percent:5.1f} % · {self.done:,} of {self.total:,} · {self.phase}"
             f"{' · ' + verdicts if verdicts else ''}{speed}{left}{slowed}"
+            f"{' · ' + self.remark if self.remark else ''}"
         )
 
 

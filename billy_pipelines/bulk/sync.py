@@ -1,7 +1,8 @@
 """The sync: planned rows out to Billy, each marked before it leaves and its outcome durable before it counts.
 
-One loop, one dispatcher that takes permits from the shared rate, a feeder that marks small groups ahead of it. What got
-no clear answer is settled by one fresh listing after the pass, never sent again blindly.
+One loop, one dispatcher that takes permits from the shared rate, a feeder that reads the journal page by page and marks
+small groups ahead of it: memory does not grow with the rows. What got no clear answer is settled by one fresh listing
+after the pass, never sent again blindly. What a row does in Billy is its sender's business.
 """
 
 from __future__ import annotations
@@ -12,53 +13,65 @@ import hashlib
 import json
 import time
 from collections import deque
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Any, Protocol
 
 from billy_pipelines.billy.client import BillyClient
-from billy_pipelines.billy.errors import (
-    BillyError,
-    NotFound,
-    NotSent,
-    OutcomeUnknown,
-    RateLimited,
-    Refused,
-    TokenRefused,
-)
+from billy_pipelines.billy.errors import BillyError, OutcomeUnknown, RateLimited, Refused, Stale, TokenRefused
 from billy_pipelines.bulk.group_commit import GroupCommit, JournalGone
 from billy_pipelines.bulk.halted import Halted
+from billy_pipelines.bulk.health import Health
 from billy_pipelines.bulk.options import JobOptions
 from billy_pipelines.bulk.progress import Progress
-from billy_pipelines.bulk.verdicts import CREATE, OUTCOME_UNKNOWN, PLANNED, SENDING, Verdict
-from billy_pipelines.bulk.writes import Writes
+from billy_pipelines.bulk.timing import Timing
+from billy_pipelines.bulk.verdicts import OUTCOME_UNKNOWN, PLANNED, SENDING, Verdict
 from billy_pipelines.database.journal import Item, Outcome, Sending
 from billy_pipelines.schemas.codes import FAILURES, sentence
-from billy_pipelines.schemas.resource import Resource
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Times in seconds, each with its reason."""
-
-    answer: float = 30.0
-    """How long Billy may take for one answer; 0.2 to 0.4 s were observed."""
-    drain: float = 8.0
-    """After a stop: how long what is in flight may still answer (runtime.md R3)."""
-    fresh: float = 60.0
-    """How old a reading may be when its record is overwritten (R7)."""
-    breaker: float = 60.0
-    """Nothing but failures for that long ends the job, resumable."""
-    settle_after_break: float = 5.0
-    """After a reset or a 5xx: when to look in Billy. An answer took 0.4 s at most; what goes on behind a broken
-    connection may take longer."""
-    settle_after_timeout: float = 15.0
-    """After a time-out, or when the process died, Billy may still be at work; looking too early would miss the record,
-    and sending it again would double it."""
-
 
 MOST_IN_FLIGHT = 64
-MOST_ATTEMPTS = 6
-FAILURES_BEFORE_PAUSE = 5
+PAGE = 1000
+"""Rows read from the journal at a time."""
+
+Result = Outcome | BillyError
+
+
+@dataclass
+class Readings:
+    """Records as they were read before the sync, for changes that start from them; of no use once they are old (R7)."""
+
+    at: float = 0.0
+    """When they were read (monotonic seconds)."""
+    records: dict[int, Any] = field(default_factory=dict)
+    """By item index."""
+
+    def fresh(self, seconds: float) -> bool:
+        """Whether they may still be written on."""
+        if time.monotonic() - self.at < seconds:
+            return True
+        self.records.clear()
+        return False
+
+
+class Sender(Protocol):
+    """What rows do in Billy. `send` raises what the client raises."""
+
+    def payload(self, item: Item) -> Any:
+        """What is going to be sent, for its hash in the journal."""
+
+    def reads_first(self, item: Item) -> bool:
+        """Whether its record has to be read before it is written."""
+
+    def group(self, item: Item) -> tuple[str, int]:
+        """Rows of one name may leave in one request, that many at most; '' for a row that leaves by itself."""
+
+    async def send(self, item: Item, record: Any, read_at: float, permitted: bool) -> Outcome:
+        """Carry out one row. `record`: as read at `read_at`, None to have it read now; `permitted`: a permit of the
+        rate limit is in hand."""
+
+    async def send_group(self, items: Sequence[Item], readings: Readings) -> Mapping[int, Result]:
+        """Carry out several rows in one request, with a permit in hand: what became of each, by item index."""
 
 
 class Sync:
@@ -66,29 +79,31 @@ class Sync:
 
     def __init__(
         self,
-        resource: Resource[Any],
-        writes: Writes,
+        sender: Sender,
         options: JobOptions,
         client: BillyClient,
         commit: GroupCommit,
         progress: Progress,
+        health: Health,
         *,
         stop: asyncio.Event,
         go: asyncio.Event,
         timing: Timing,
     ) -> None:
-        self._resource = resource
+        self._sender = sender
         self._options = options
         self._client = client
-        self._writes = writes
         self._commit = commit
         self._progress = progress
+        self._health = health
         self._stop = stop
         self._go = go
         self._timing = timing
         self._pending: deque[Item] = deque()
+        self._more = True
+        """Whether the journal may have further rows."""
         self._marked: deque[Item] = deque()
-        self._flying: dict[asyncio.Task[None], Item] = {}
+        self._flying: dict[asyncio.Task[None], Sequence[Item]] = {}
         self._changed = asyncio.Event()
         self._marking = False
         self._recording: set[int] = set()
@@ -96,25 +111,23 @@ class Sync:
         self._halted = asyncio.Event()
         self.first_failure = False
         """Whether a row failed and `continue_on_error` is off."""
-        self._failures = 0
-        self._last_answer = time.monotonic()
-        self.unclear: list[Item] = []
+        self.unclear = 0
         """Rows whose outcome this pass could not tell."""
         self.timed_out = False
         """Whether one of them timed out, so that Billy may still be at work on it."""
+        self.broken = False
+        """Whether one of them got no answer at all, or none that tells that Billy is done with it."""
 
-    async def run(self, items: list[Item], records: dict[int, Any], listed_at: float) -> None:
-        """Send all items; `records` are those that updates start from, read at `listed_at` (monotonic seconds).
+    async def run(self, page: Callable[[int], Awaitable[Sequence[Item]]], readings: Readings) -> None:
+        """Send all planned rows; `page` gives those after an item index, at most `PAGE`, in their order.
 
         Raises:
             Halted: the token is refused, Billy is away for too long, or the journal is gone.
         """
-        self._pending.extend(items)
-        self._last_answer = time.monotonic()
         stopping = asyncio.create_task(self._stop.wait())
         halting = asyncio.create_task(self._halted.wait())
-        feeder = asyncio.create_task(self._feed())
-        dispatcher = asyncio.create_task(self._dispatch(records, listed_at))
+        feeder = asyncio.create_task(self._feed(page))
+        dispatcher = asyncio.create_task(self._dispatch(readings))
         try:
             await asyncio.wait({stopping, halting, dispatcher}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -130,15 +143,22 @@ class Sync:
 
     # -- feeding ---------------------------------------------------------------------------------------------------
 
-    async def _feed(self) -> None:
+    async def _feed(self, page: Callable[[int], Awaitable[Sequence[Item]]]) -> None:
         """Keep at most one batch marked ahead of what is in flight (R6), refilled by halves to keep sending busy."""
-        half = max(1, self._options.batch_size // 2)
+        last = -1
+        size = self._options.batch_size
         try:
             while not self._ended():
-                if self._pending and len(self._marked) <= self._options.batch_size - half:
+                if not self._pending and self._more:
+                    found = await page(last)
+                    self._more = len(found) == PAGE
+                    last = found[-1].item_index if found else last
+                    self._pending.extend(found)
+                    self._changed.set()
+                elif self._pending and self._wanted(size):
                     await self._go.wait()
                     self._marking = True
-                    batch = [self._pending.popleft() for _ in range(min(half, len(self._pending)))]
+                    batch = [self._pending.popleft() for _ in range(min(self._wanted(size), len(self._pending)))]
                     await self._mark(batch)
                     self._marked.extend(batch)
                     self._marking = False
@@ -148,6 +168,13 @@ class Sync:
                     await self._changed.wait()
         except JournalGone as error:
             self._halt_with("database_gone", f"{error}. Start it again.")
+
+    def _wanted(self, size: int) -> int:
+        """How many rows to mark now: rows that leave together are marked together."""
+        if self._sender.group((self._marked or self._pending)[0])[0]:
+            return size - len(self._marked)
+        half = max(1, size // 2)
+        return half if len(self._marked) <= size - half else 0
 
     async def _stop_feeding(self, feeder: asyncio.Task[None]) -> None:
         """End the feeder between two marks: a group that is being marked is still written down and given back."""
@@ -165,40 +192,57 @@ class Sync:
             self._progress.moved(item.item_index, PLANNED, SENDING)
 
     def _payload_hash(self, item: Item) -> str:
-        payload = self._resource.create_body(item.item_data or {}) if item.action == CREATE else item.changes
-        return hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self._sender.payload(item), sort_keys=True).encode()).hexdigest()
 
     # -- sending ---------------------------------------------------------------------------------------------------
 
-    async def _dispatch(self, records: dict[int, Any], listed_at: float) -> None:
+    async def _dispatch(self, readings: Readings) -> None:
         in_flight = asyncio.Semaphore(MOST_IN_FLIGHT)
+        fresh = self._timing.fresh
         while not self._ended():
-            if not self._marked:
-                if not self._pending and not self._flying and not self._marking:
+            if not self._is_ready():
+                if not (self._marked or self._pending or self._more or self._flying or self._marking):
                     return
                 self._changed.clear()
                 await self._changed.wait()
                 continue
-            await self._pause_after_failures()
+            await self._health.pause()
             await in_flight.acquire()
             await self._go.wait()
-            permitted = self._marked[0].action == CREATE or self._is_fresh(listed_at)
+            grouped = bool(self._group())
+            permitted = grouped or not self._sender.reads_first(self._marked[0]) or readings.fresh(fresh)
             if permitted:
                 await self._client.permit()
                 await self._go.wait()  # a permit can take seconds, and the lease can break meanwhile
             if self._ended():
                 return
-            item = self._marked.popleft()
-            # Asked again: a permit can take minutes after a `Retry-After`, and the reading was of before.
-            record = records.get(item.item_index) if self._is_fresh(listed_at) else None
-            task = asyncio.create_task(self._send(item, record, permitted))
-            self._flying[task] = item
+            if grouped:
+                items = [self._marked.popleft() for _ in range(self._group())]
+                task = asyncio.create_task(self._send_group(items, readings))
+            else:
+                items = [self._marked.popleft()]
+                # Asked again: a permit can take minutes after a `Retry-After`, and the reading was of before.
+                record = readings.records.get(items[0].item_index) if readings.fresh(fresh) else None
+                task = asyncio.create_task(self._send(items[0], record, readings.at, permitted))
+            self._flying[task] = items
             task.add_done_callback(self._landed)
             task.add_done_callback(lambda _: in_flight.release())
             self._changed.set()
 
-    def _is_fresh(self, listed_at: float) -> bool:
-        return time.monotonic() - listed_at < self._timing.fresh
+    def _is_ready(self) -> bool:
+        """Whether a request can leave: one that carries several rows waits until it is full, or nothing follows."""
+        if not self._marked:
+            return False
+        name, most = self._sender.group(self._marked[0])
+        full = min(most, self._options.batch_size)
+        nothing_follows = not (self._pending or self._more or self._marking) or self._group() < len(self._marked)
+        return not name or self._group() >= full or nothing_follows
+
+    def _group(self) -> int:
+        """How many of the marked rows leave in the next request; 0 for one row by itself."""
+        name, most = self._sender.group(self._marked[0])
+        alike = takewhile(lambda item: self._sender.group(item)[0] == name, self._marked)
+        return min(most, self._options.batch_size, sum(1 for _ in alike)) if name else 0
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._flying.pop(task, None)
@@ -209,81 +253,73 @@ class Sync:
             else:
                 self._halt_with("internal_error", f"{type(error).__name__}: {error}")
 
-    async def _send(self, item: Item, record: Any, permitted: bool) -> None:
+    async def _send(self, item: Item, record: Any, read_at: float, permitted: bool) -> None:
         try:
-            if item.action == CREATE:
-                outcome = await self._writes.create(item, permitted)
-            else:
-                outcome = await self._writes.change(item, record, permitted)
-        except TokenRefused as error:
-            self._halt_with("token_refused", f"{error}. Check the access token.")
-            await self._record(item, Outcome(item.item_index, PLANNED))
-        except (NotSent, RateLimited) as error:
-            await self._again(item, error)
-        except OutcomeUnknown as error:
-            await self._unclear(item, f"{error}", error.timed_out)
-        except NotFound as error:
-            text = sentence("gone_since_plan", self._options.language) if item.action != CREATE else f"{error}"
-            await self._fail(item, "gone_since_plan" if item.action != CREATE else "billy_refused", text)
-        except Refused as error:
-            self._answered()
-            await self._fail(item, "billy_refused", FAILURES["billy_refused"].format(message=error))
-        except BillyError as error:  # a read before an update that failed: nothing was written
-            await self._again(item, error)
-        else:
-            self._answered()
-            await self._record(item, outcome)
+            result: Result = await self._sender.send(item, record, read_at, permitted)
+        except BillyError as error:
+            result = error
+        await self._take([(item, result)])
+
+    async def _send_group(self, items: Sequence[Item], readings: Readings) -> None:
+        results = await self._sender.send_group(items, readings)
+        await self._take([(item, results[item.item_index]) for item in items])
 
     # -- outcomes --------------------------------------------------------------------------------------------------
 
-    async def _record(self, item: Item, outcome: Outcome) -> None:
-        self._recording.add(item.item_index)
-        await self._commit.write([outcome])
-        self._recording.discard(item.item_index)
-        self._progress.moved(item.item_index, SENDING, outcome.status)
-        self._progress.requests, self._progress.limited = self._client.requests, self._client.limited
-        if outcome.status == Verdict.FAILED and not self._options.continue_on_error:
-            self.first_failure = True
-            self._changed.set()
-
-    async def _fail(self, item: Item, code: str, text: str) -> None:
-        self._answered()
-        await self._record(item, Outcome(item.item_index, Verdict.FAILED, error_code=code, error=text))
-
-    async def _unclear(self, item: Item, reason: str, timed_out: bool) -> None:
-        self.unclear.append(item)
-        self.timed_out |= timed_out
-        text = sentence("not_settled", self._options.language, message=reason)
-        await self._record(item, Outcome(item.item_index, OUTCOME_UNKNOWN, error_code="outcome_unknown", error=text))
-        self._failed_to_answer(reason)
-
-    async def _again(self, item: Item, error: BillyError) -> None:
-        """Nothing was written for this row: it goes back to the end of the line."""
-        await self._record(item, Outcome(item.item_index, PLANNED))
-        self._pending.append(item)
-        self._failed_to_answer(str(error))
-
-    # -- health ----------------------------------------------------------------------------------------------------
-
-    def _answered(self) -> None:
-        self._failures = 0
-        self._last_answer = time.monotonic()
-
-    def _failed_to_answer(self, reason: str) -> None:
-        self._failures += 1
-        if time.monotonic() - self._last_answer > self._timing.breaker:
+    async def _take(self, results: Sequence[tuple[Item, Result]]) -> None:
+        """Write down what became of rows that left together, all of it in one piece, then act on it."""
+        outcomes = [(item, self._outcome(item, result)) for item, result in results]
+        await self._record(outcomes)
+        errors = [result for _, result in results if isinstance(result, BillyError)]
+        again = [item for item, outcome in outcomes if outcome.status == PLANNED]
+        if refused := next((error for error in errors if isinstance(error, TokenRefused)), None):
+            self._halt_with("token_refused", f"{refused}. Check the access token.")
+            return
+        self._pending.extend(again)
+        failures = [
+            error for error in errors if not isinstance(error, Refused | Stale) or isinstance(error, RateLimited)
+        ]
+        if len(failures) < len(results):
+            self._health.answered()
+        elif self._health.failed(
+            [item.item_index for item, _ in results], arrived=isinstance(failures[-1], OutcomeUnknown)
+        ):
             self._halt_with(
                 "billy_unavailable",
-                f"Billy gave nothing but failures for {self._timing.breaker:.0f} s (last: {reason}). "
+                f"Billy gave nothing but failures for {self._health.seconds:.0f} s (last: {failures[-1]}). "
                 "Wait until it is well again.",
             )
         self._changed.set()
 
-    async def _pause_after_failures(self) -> None:
-        """A server in trouble is not helped by the rest of the file."""
-        surplus = self._failures - FAILURES_BEFORE_PAUSE
-        if surplus >= 0:
-            await asyncio.sleep(min(10.0, 0.2 * 2 ** min(surplus, 6)))
+    def _outcome(self, item: Item, result: Result) -> Outcome:
+        if isinstance(result, Outcome):
+            return result
+        if isinstance(result, OutcomeUnknown):
+            self.broken |= not result.answered
+            return self._unknown(item, str(result), result.timed_out)
+        if isinstance(result, TokenRefused | RateLimited) or not isinstance(result, Refused):
+            # Nothing was written for this row (a reading before it failed, say): it goes back to the end of the line.
+            return Outcome(item.item_index, PLANNED)
+        text = FAILURES["billy_refused"].format(message=result)
+        return Outcome(item.item_index, Verdict.FAILED, error_code="billy_refused", error=text)
+
+    def _unknown(self, item: Item, reason: str, timed_out: bool) -> Outcome:
+        self.unclear += 1
+        self.timed_out |= timed_out
+        text = sentence("not_settled", self._options.language, message=reason)
+        return Outcome(item.item_index, OUTCOME_UNKNOWN, error_code="outcome_unknown", error=text)
+
+    async def _record(self, outcomes: Sequence[tuple[Item, Outcome]]) -> None:
+        indexes = {item.item_index for item, _ in outcomes}
+        self._recording |= indexes
+        await self._commit.write([outcome for _, outcome in outcomes])
+        self._recording -= indexes
+        for item, outcome in outcomes:
+            self._progress.moved(item.item_index, SENDING, outcome.status)
+            if outcome.status == Verdict.FAILED and not self._options.continue_on_error:
+                self.first_failure = True
+                self._changed.set()
+        self._progress.requests, self._progress.limited = self._client.requests, self._client.limited
 
     def _halt_with(self, code: str, message: str) -> None:
         self._halt = self._halt or Halted(code, message)
@@ -308,14 +344,13 @@ class Sync:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
             # One whose answer is known is being written down already; that write is not taken back.
-            for item in (flying[task] for task in late if flying[task].item_index not in self._recording):
-                with contextlib.suppress(JournalGone):
-                    await self._unclear(item, "the job was stopped before Billy answered", True)
-        back = [Outcome(item.item_index, PLANNED) for item in self._marked]
-        if back:
-            # Without the journal the rows stay marked as being sent, which is the truth for all we know.
+            cut = [item for task in late for item in flying[task] if item.item_index not in self._recording]
             with contextlib.suppress(JournalGone):
-                await self._commit.write(back)
-            for outcome in back:
-                self._progress.moved(outcome.item_index, SENDING, PLANNED)
+                await self._record(
+                    [(item, self._unknown(item, "the job was stopped before Billy answered", True)) for item in cut]
+                )
+        back = [(item, Outcome(item.item_index, PLANNED)) for item in self._marked]
+        # Without the journal the rows stay marked as being sent, which is the truth for all we know.
+        with contextlib.suppress(JournalGone):
+            await self._record(back)
         self._marked.clear()

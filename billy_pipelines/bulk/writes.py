@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
 
-from billy_pipelines.billy.client import BillyClient
-from billy_pipelines.billy.errors import BillyError, NotFound, NotSent, OutcomeUnknown, Refused, TokenRefused
+from billy_pipelines.billy.client import BillyClient, writing_before
+from billy_pipelines.billy.errors import BillyError, NotFound, NotSent, OutcomeUnknown, Refused, Stale, TokenRefused
 from billy_pipelines.bulk.options import JobOptions
-from billy_pipelines.bulk.verdicts import DELETE, VERDICT_OF_ACTION, Verdict
+from billy_pipelines.bulk.sync import Readings, Result
+from billy_pipelines.bulk.timing import Timing
+from billy_pipelines.bulk.verdicts import CREATE, DELETE, VERDICT_OF_ACTION, Verdict
 from billy_pipelines.database.journal import Item, Outcome
 from billy_pipelines.schemas.codes import Problem, sentence
 from billy_pipelines.schemas.resource import Change, Resource
@@ -20,20 +25,62 @@ USED_STATUSES = (400, 409, 422)
 
 
 class Writes:
-    """The requests of one row. All raise what the client raises; an outcome is what is then written down."""
+    """The requests of rows, one by one: the sender of an import, an update, a delete (`sync.Sender`)."""
 
-    def __init__(self, resource: Resource[Any], options: JobOptions, client: BillyClient, references: Any) -> None:
+    def __init__(
+        self, resource: Resource[Any], options: JobOptions, client: BillyClient, references: Any, timing: Timing
+    ) -> None:
         self._resource = resource
         self._references = references
         self._options = options
         self._client = client
+        self._fresh = timing.fresh
 
-    async def create(self, item: Item, permitted: bool) -> Outcome:
-        """Make the record of a row; `permitted`: a permit of the rate limit is in hand."""
+    def payload(self, item: Item) -> Any:
+        """What is going to be sent, for its hash in the journal."""
+        return self._resource.create_body(item.item_data or {}) if item.action == CREATE else item.changes
+
+    def reads_first(self, item: Item) -> bool:
+        """Whether its record has to be read before it is written (R7)."""
+        return item.action != CREATE
+
+    def group(self, item: Item) -> tuple[str, int]:
+        """Each row leaves by itself."""
+        return "", 1
+
+    async def send_group(self, items: Sequence[Item], readings: Readings) -> Mapping[int, Result]:
+        """Not used while `group` names none; the rows one by one all the same."""
+        results = await asyncio.gather(*(self._alone(item) for item in items))
+        return {item.item_index: result for item, result in zip(items, results, strict=True)}
+
+    async def _alone(self, item: Item) -> Result:
+        try:
+            return await self.send(item, None, 0.0, False)
+        except BillyError as error:
+            return error
+
+    async def send(self, item: Item, record: Any, read_at: float, permitted: bool) -> Outcome:
+        """Carry out one row; raises what the client raises."""
+        if item.action == CREATE:
+            return await self._create(item, permitted)
+        try:
+            return await self._change(item, record, read_at, permitted)
+        except NotFound:
+            return self._gone(item)
+
+    def _gone(self, item: Item) -> Outcome:
+        text = sentence("gone_since_plan", self._options.language)
+        return Outcome(item.item_index, Verdict.FAILED, error_code="gone_since_plan", error=text)
+
+    async def _create(self, item: Item, permitted: bool) -> Outcome:
         body = self._resource.create_body(item.item_data or {})
         answer = await self._client.create(
             self._resource.endpoint, self._resource.endpoint_singular, body, permitted=permitted
         )
+        return await self._created(item, answer)
+
+    async def _created(self, item: Item, answer: dict[str, Any]) -> Outcome:
+        """The outcome of a create by its answer; the record in it is judged as any other (rule B10)."""
         try:
             record = self._resource.created_record(answer)
         except (ValidationError, KeyError, IndexError) as error:
@@ -55,33 +102,47 @@ class Writes:
             )
         return Outcome(item.item_index, Verdict.CREATED, billy_id=record.id, after_image=image)
 
-    async def change(self, item: Item, record: Any, permitted: bool) -> Outcome:
+    async def _change(self, item: Item, record: Any, read_at: float, permitted: bool) -> Outcome:
         """Update, archive or delete a record as it was just read (R7); what was read is the before-image.
 
         A delete always reads the whole record: lists may lack persons, prices and lines, which undo has to make again.
         """
         if record is None or item.action == DELETE:
+            read_at = time.monotonic()
             record = await self._resource.read_one(self._client, item.billy_id or "")
+        found = self._compared(item, record)
+        if isinstance(found, Outcome):
+            return found
+        before = record.image()
+        with writing_before(read_at + self._fresh):
+            if item.action == DELETE:
+                return await self._delete(item, record, before, permitted)
+            if found:
+                try:
+                    record = await self._resource.write_update(self._client, record, found, permitted)
+                except Stale:
+                    raise
+                except NotSent as error:
+                    # A row can need two requests; if only the first one left, what is in Billy must be looked up.
+                    raise OutcomeUnknown(f"{error}") from error
+                except Refused as error:
+                    partly = await self._partly(item, record, before, error)
+                    if partly is None:
+                        raise
+                    return partly
+        return self._changed(item, before, record)
+
+    def _compared(self, item: Item, record: Any) -> Outcome | list[Change]:
+        """What is still to be changed of a record as just read, or why nothing may be."""
         if obstacle := self._obstacle(item, record):
             return Outcome(item.item_index, Verdict.FAILED, error_code=obstacle.code, error=obstacle.message)
         changes, moved = self.compare_with_plan(item, record)
         if moved:
             text = sentence("changed_since_plan", self._options.language, fields=", ".join(moved))
             return Outcome(item.item_index, Verdict.FAILED, error_code="changed_since_plan", error=text)
-        before = record.image()
-        if item.action == DELETE:
-            return await self._delete(item, record, before, permitted)
-        if changes:
-            try:
-                record = await self._resource.write_update(self._client, record, changes, permitted)
-            except NotSent as error:
-                # A row can need two requests; if only the first one left, what is in Billy must be looked up.
-                raise OutcomeUnknown(f"{error}") from error
-            except Refused as error:
-                partly = await self._partly(item, record, before, error)
-                if partly is None:
-                    raise
-                return partly
+        return changes
+
+    def _changed(self, item: Item, before: dict[str, Any], record: Any) -> Outcome:
         verdict = VERDICT_OF_ACTION[item.action or ""]
         return Outcome(item.item_index, verdict, billy_id=record.id, before_image=before, after_image=record.image())
 

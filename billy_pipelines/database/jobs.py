@@ -42,6 +42,8 @@ class JobRow(BaseModel):
     launch_wanted: bool
     message: str | None
     applied_at: datetime | None = None
+    undoes: str | None = None
+    part_of: str | None = None
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None

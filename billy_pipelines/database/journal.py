@@ -198,24 +198,39 @@ class Journal:
         """The rows, in the order of the file; only those in the given statuses if any are given."""
         return self._items(statuses, _COLUMNS, _WITH_LEADERS, [])
 
-    def leaders(self, statuses: Iterable[str]) -> list[Item]:
-        """The rows in the given statuses that stand for a record of their own: what can be planned and sent."""
-        own = [items.c[name] for name in Item.__dataclass_fields__]
-        return self._items(statuses, own, items, [items.c.leader_index.is_(None)])
+    def leaders(self, statuses: Iterable[str], *, after: int = -1, limit: int | None = None) -> list[Item]:
+        """The rows in the given statuses that stand for a record of their own: what can be planned and sent.
 
-    def _items(self, statuses: Iterable[str] | None, columns: Any, source: Any, only: list[Any]) -> list[Item]:
+        `after`, `limit`: a page of them, those behind that item index.
+        """
+        own = [items.c[name] for name in Item.__dataclass_fields__]
+        only = [items.c.leader_index.is_(None), items.c.item_index > after]
+        return self._items(statuses, own, items, only, limit)
+
+    def _items(
+        self, statuses: Iterable[str] | None, columns: Any, source: Any, only: list[Any], limit: int | None = None
+    ) -> list[Item]:
         query = select(*columns).select_from(source).where(items.c.job_id == self._job_id, *only)
         if statuses is not None:
             status = _STATUS if source is _WITH_LEADERS else items.c.status
             query = query.where(status.in_(list(statuses)))
         with self._engine.connect() as connection:
-            return [Item(*row) for row in connection.execute(query.order_by(items.c.item_index))]
+            return [Item(*row) for row in connection.execute(query.order_by(items.c.item_index).limit(limit))]
 
     def counts(self) -> dict[str, int]:
         """How many rows are in each status."""
         query = select(_STATUS, func.count()).select_from(_WITH_LEADERS).where(items.c.job_id == self._job_id)
         with self._engine.connect() as connection:
             return {str(row[0]): int(row[1]) for row in connection.execute(query.group_by(_STATUS))}
+
+    def actions(self) -> dict[str, int]:
+        """How many records have each action still to be carried out."""
+        query = text(
+            "SELECT action, count(*) FROM billy.billy_bulk_job_items WHERE job_id = :job AND status = 'planned'"
+            " AND leader_index IS NULL GROUP BY action"
+        )
+        with self._engine.connect() as connection:
+            return {str(row[0]): int(row[1]) for row in connection.execute(query, {"job": self._job_id})}
 
     def claimed_ids(self) -> set[str]:
         """Billy ids that rows of this job are already known to have made, whatever became of the row then."""

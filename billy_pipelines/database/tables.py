@@ -73,12 +73,17 @@ jobs = Table(
     Column("message", Text),
     # When a person applied the plan (`billy apply`): deletes and approvals from a dropped file wait for it.
     _now("applied_at", nullable=True),
+    # The job this one takes back (`billy undo`), and the job on whose way it makes records (`create_missing`).
+    Column("undoes", Text, ForeignKey("billy.billy_bulk_jobs.job_id")),
+    Column("part_of", Text, ForeignKey("billy.billy_bulk_jobs.job_id")),
     _now("created_at"),
     _now("started_at", nullable=True),
     _now("completed_at", nullable=True),
     _now("updated_at"),
     Index("billy_bulk_jobs_identity", "organization", "resource_type", "operation", "upload_sha256"),
     Index("billy_bulk_jobs_status", "status"),
+    Index("billy_bulk_jobs_undoes", "undoes"),
+    Index("billy_bulk_jobs_part_of", "part_of"),
 )
 
 items = Table(

@@ -180,6 +180,8 @@ FAILURES: dict[str, str] = {
     "the job goes on (`billy retry`, or the same file once more) it looks there first, and never sends twice.",
     "outcome_unknown": "Billy gave no clear answer ({message}). Look in Billy for {key} before doing anything: "
     "it may be there. It was not sent again.",
+    "no_clear_answer": "Billy gave no clear answer {number} times, and what was wanted is not in the books. Look there, or "
+    "try `billy retry`.",
 }
 
 

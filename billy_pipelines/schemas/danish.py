@@ -151,6 +151,8 @@ DANISH: dict[str, str] = {
     "fortsætter (`billy retry`, eller samme fil igen), ser det efter dér først og sender aldrig to gange.",
     "outcome_unknown": "Billy gav intet klart svar ({message}). Se i Billy efter {key}, før der gøres andet: "
     "den kan være der. Den blev ikke sendt igen.",
+    "no_clear_answer": "Billy gav intet klart svar {number} gange, og det ønskede er ikke i bøgerne. Se efter dér, eller "
+    "prøv `billy retry`.",
     # plans that wait for a person
     "apply_delete": "{number} poster skal slettes eller arkiveres. Se planen; `billy apply {job}` udfører den.",
     "confirm_count": "{number} poster skal slettes eller arkiveres, hvilket er en stor del. Se planen; "

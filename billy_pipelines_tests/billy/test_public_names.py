@@ -32,11 +32,14 @@ NAMES = {
     "Refused",
     "SalesTaxRule",
     "SalesTaxRuleset",
+    "Stale",
     "TaxRate",
     "TokenRefused",
     "Unavailable",
     "UnexpectedAnswer",
     "open_client",
+    "refused_records",
+    "writing_before",
 }
 
 

@@ -20,7 +20,7 @@ from billy_pipelines.bulk.intake import Received, receive
 from billy_pipelines.bulk.plan_report import write_plan
 from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.reading import check_job_rows, read_job_upload
-from billy_pipelines.bulk.sync import Timing
+from billy_pipelines.bulk.timing import Timing
 from billy_pipelines.bulk.verdicts import Verdict
 from billy_pipelines.database.jobs import JobRow
 from billy_pipelines.database.locks import Lease

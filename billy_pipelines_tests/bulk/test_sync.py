@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from billy_pipelines.bulk.sync import Timing
+from billy_pipelines.bulk.timing import Timing
 from billy_pipelines.database.journal import Journal
 from billy_pipelines.sandbox import Fault, SandboxServer
 from billy_pipelines.sandbox.reference import countries

@@ -1,0 +1,118 @@
+"""Rows whose request got no clear answer, decided by reading Billy: made or not, changed or not; never sent blindly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from billy_pipelines.billy.client import BillyClient
+from billy_pipelines.billy.errors import NotFound
+from billy_pipelines.bulk.context import JobContext
+from billy_pipelines.bulk.matching import Register
+from billy_pipelines.bulk.options import Switch
+from billy_pipelines.bulk.settling import Settled, settle_creates
+from billy_pipelines.bulk.timing import Timing
+from billy_pipelines.bulk.verdicts import CREATE, DELETE, VALID, VERDICT_OF_ACTION, Verdict
+from billy_pipelines.bulk.writes import Writes
+from billy_pipelines.database.journal import Item, Outcome
+from billy_pipelines.schemas.codes import sentence
+
+MOST_ATTEMPTS = 6
+READ_TOGETHER = 50
+
+
+class Doubts:
+    """Decides rows in doubt of one job; `references` are those its rows are judged against."""
+
+    def __init__(self, job: JobContext, client: BillyClient, references: Any) -> None:
+        self._job = job
+        self._resource = job.resource
+        self._options = job.options
+        self._client = client
+        self._references = references
+        self._writes = Writes(job.resource, job.options, client, references, Timing())
+        # A row at fault takes its whole batch along until halving has left it alone.
+        bulk = self._options.bulk_save is Switch.on
+        self._most_attempts = MOST_ATTEMPTS + (self._options.batch_size.bit_length() if bulk else 0)
+
+    async def settle(self, doubtful: Sequence[Item], records: Sequence[Any], ours: set[str]) -> list[Outcome]:
+        """Decide rows in doubt against a complete, fresh listing. Those Billy does not have are to be planned anew.
+
+        `ours`, the ids this job is known to have made, grows by what is found.
+
+        Raises:
+            BillyError: a record could not be read.
+        """
+        creates = [item for item in doubtful if item.action == CREATE]
+        register = await self._register_for(creates, records, ours)
+        outcomes = [self._settle_create(found) for found in settle_creates(self._resource, creates, register, ours)]
+        changes = [item for item in doubtful if item.action != CREATE]
+        for start in range(0, len(changes), READ_TOGETHER):
+            outcomes += await asyncio.gather(*map(self._settle_change, changes[start : start + READ_TOGETHER]))
+        return outcomes
+
+    def _settle_create(self, found: Settled) -> Outcome:
+        item = found.item
+        if found.record is not None:
+            return self._settled(item, found.record)
+        if found.suspects:
+            ids = ", ".join(record.id for record in found.suspects)
+            key = f"{self._resource.label(item.item_data or {})!r} (id {ids})"
+            said = "a similar record has appeared since"
+            return self._failed(item, "outcome_unknown", message=said, key=key)
+        if item.attempts >= self._most_attempts:
+            return self._failed(item, "no_clear_answer", number=item.attempts)
+        return Outcome(item.item_index, VALID)
+
+    def _failed(self, item: Item, code: str, **details: Any) -> Outcome:
+        text = sentence(code, self._options.language, **details)
+        return Outcome(item.item_index, Verdict.FAILED, error_code=code, error=text)
+
+    def _settled(self, item: Item, record: Any) -> Outcome:
+        """A create that was found in Billy, held to the same as one that was answered (rule B10)."""
+        problem = self._resource.created_problem(item.item_data or {}, record, self._references)
+        return Outcome(
+            item.item_index,
+            Verdict.FAILED if problem else Verdict.CREATED,
+            billy_id=record.id,
+            after_image=record.image(),
+            error_code=problem.code if problem else None,
+            error=problem.message if problem else None,
+        )
+
+    async def _register_for(self, creates: Sequence[Item], records: Sequence[Any], ours: set[str]) -> Register[Any]:
+        """The listing, with what it left out of records that one of these rows may have made."""
+        resource = self._resource
+        register = Register(resource, records)
+        whole = {}
+        for item in creates:
+            row = item.item_data or {}
+            for record in register.same_name(row):
+                if record.id not in ours and record.id not in whole and not resource.is_complete(row, record):
+                    whole[record.id] = await resource.read_one(self._client, record.id)
+        return Register(resource, [whole.get(record.id, record) for record in records]) if whole else register
+
+    async def _settle_change(self, item: Item) -> Outcome:
+        """A change in doubt is read back: done when nothing of it is missing, planned anew otherwise."""
+        done = VERDICT_OF_ACTION[item.action or ""]
+        try:
+            record = await self._resource.read_one(self._client, item.billy_id or "")
+        except NotFound:
+            if item.action == DELETE:
+                return Outcome(item.item_index, done, billy_id=item.billy_id)
+            return self._failed(item, "gone_since_plan")
+        if item.action == DELETE:
+            # Billy may have refused the delete, and the archiving after it got no clear answer.
+            archived = self._resource.archive is not None and self._resource.is_archived(record)
+            if archived and not (item.before_image or {}).get("isArchived"):
+                image = record.image()
+                return Outcome(item.item_index, Verdict.ARCHIVED, billy_id=record.id, after_image=image)
+        else:
+            remaining, moved = self._writes.compare_with_plan(item, record)
+            if not remaining and not moved:
+                return Outcome(item.item_index, done, billy_id=record.id, after_image=record.image())
+        # Only now: the last attempt of many may have been carried out.
+        if item.attempts >= self._most_attempts:
+            return self._failed(item, "no_clear_answer", number=item.attempts)
+        return Outcome(item.item_index, VALID)

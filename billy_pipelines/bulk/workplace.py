@@ -1,0 +1,180 @@
+"""What a process needs to work on a job in Billy: the lease, the rate, the journal, and a clean way to stop.
+
+The passes over planned rows are here, whatever the rows do in Billy: an import, an update, a delete, an undo.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from billy_pipelines.billy.client import BillyClient, open_client
+from billy_pipelines.billy.errors import BillyError, TokenRefused
+from billy_pipelines.billy.rate_limit import RateLimiter
+from billy_pipelines.bulk.context import JobContext
+from billy_pipelines.bulk.group_commit import DatabaseThread, GroupCommit, JournalGone
+from billy_pipelines.bulk.halted import Halted
+from billy_pipelines.bulk.health import Health
+from billy_pipelines.bulk.progress import Progress
+from billy_pipelines.bulk.sync import PAGE, Readings, Sender, Sync
+from billy_pipelines.bulk.timing import Timing
+from billy_pipelines.bulk.verdicts import PLANNED
+from billy_pipelines.database.jobs import update_job
+from billy_pipelines.database.journal import Item
+from billy_pipelines.database.locks import Lease, LeaseLost
+from billy_pipelines.database.rate import RateRow
+
+LEASE_CHECK_SECONDS = 1.0
+LEASE_PATIENCE_SECONDS = 30.0
+WRITER_POLL_SECONDS = 0.5
+
+
+class Stopped(Exception):
+    """The stop event was set; what was in flight is written down."""
+
+
+@dataclass
+class Workplace:
+    """One process's place at one job, whose lease it holds."""
+
+    job: JobContext
+    lease: Lease
+    progress: Progress
+    timing: Timing = field(default_factory=Timing)
+
+    async def take_writer(self, stop: asyncio.Event) -> None:
+        """Wait for the right to write this family of records.
+
+        Raises:
+            Stopped
+        """
+        organization, family = self.job.row.organization, self.job.resource.family
+        while holder := await asyncio.to_thread(self.lease.take_writer, organization, family):
+            self.progress.waiting_for = holder
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), WRITER_POLL_SECONDS)
+            if stop.is_set():
+                raise Stopped
+        self.progress.waiting_for = ""
+
+    @contextlib.asynccontextmanager
+    async def talk(self) -> AsyncIterator[tuple[BillyClient, DatabaseThread]]:
+        """A client of the organization's Billy on the shared rate, and a thread for the database."""
+        settings, organization = self.job.settings, self.job.organization
+        thread = DatabaseThread()
+        try:
+            budget = RateRow(self.job.engine, organization.name, settings.rate_ceiling(organization))
+            limiter = RateLimiter(budget, thread.run)
+            token = settings.token(organization)
+            async with open_client(settings.api_url, token, limiter, answer_seconds=self.timing.answer) as client:
+                yield client, thread
+        finally:
+            # Off the loop: it may be waiting out an outage.
+            await asyncio.to_thread(thread.close)
+
+    async def carry_out(
+        self,
+        client: BillyClient,
+        thread: DatabaseThread,
+        stop: asyncio.Event,
+        sender: Callable[[], Sender],
+        readings: Readings,
+        settle: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Passes over the planned rows until none is left. After each, `settle` reads Billy, decides the rows that got
+        no clear answer and plans anew those that are not there; `sender` makes what sends in the pass.
+
+        Raises:
+            Halted, Stopped, BillyError, JournalGone
+        """
+        journal, health = self.job.journal, Health(self.timing.breaker)
+        go = asyncio.Event()
+        go.set()
+
+        async def page(after: int) -> Sequence[Item]:
+            return await thread.run(lambda: journal.leaders([PLANNED], after=after, limit=PAGE))
+
+        async with GroupCommit(journal, thread) as commit:
+            while True:
+                sync = Sync(
+                    sender(),
+                    self.job.options,
+                    client,
+                    commit,
+                    self.progress,
+                    health,
+                    stop=stop,
+                    go=go,
+                    timing=self.timing,
+                )
+                guard = asyncio.create_task(self.guard_lease(sync, go))
+                try:
+                    await sync.run(page, readings)
+                finally:
+                    guard.cancel()
+                    await asyncio.gather(guard, return_exceptions=True)
+                if stop.is_set() or not sync.unclear or sync.first_failure:
+                    return
+                self.progress.phase = "looking up unclear answers"
+                if sync.timed_out or sync.broken:
+                    pause = self.timing.settle_after_timeout if sync.timed_out else self.timing.settle_after_break
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(stop.wait(), pause)
+                if stop.is_set():
+                    return
+                await self.unless_stopped(stop, settle())
+                self.progress.phase = "writing"
+
+    async def guard_lease(self, sync: Sync, go: asyncio.Event) -> None:
+        """Nothing is sent while the connection that holds the locks is broken, nor ever after if they are lost."""
+        while True:
+            await asyncio.sleep(LEASE_CHECK_SECONDS)
+            try:
+                await asyncio.to_thread(self.lease.check)
+                continue
+            except LeaseLost:
+                go.clear()
+            until = time.monotonic() + LEASE_PATIENCE_SECONDS
+            try:
+                while not await asyncio.to_thread(self.lease.take_again):
+                    if time.monotonic() > until:
+                        sync.halt(Halted("database_gone", "PostgreSQL stayed away. Start it again."))
+                        return
+                    await asyncio.sleep(0.5)
+            except LeaseLost as error:
+                sync.halt(Halted("lease_lost", f"The right to write was lost: {error}. The plan has to be made anew."))
+                return
+            go.set()
+
+    async def unless_stopped(self, stop: asyncio.Event | None, work: Awaitable[Any]) -> None:
+        """Run the work, turn its errors into `Halted`, and give up on it when the stop event is set."""
+        task = asyncio.ensure_future(work)
+        waiters = {task} if stop is None else {task, asyncio.ensure_future(stop.wait())}
+        try:
+            await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise Stopped
+            try:
+                task.result()
+            except TokenRefused as error:
+                raise Halted(
+                    "token_refused",
+                    f"{error}. Check {self.job.organization.token_variable}, the access token of "
+                    f"{self.job.organization.name}.",
+                ) from error
+            except JournalGone as error:
+                raise Halted("database_gone", f"{error}. Start it again.") from error
+            except BillyError as error:
+                raise Halted("billy_unavailable", f"{error} Wait until Billy answers again.") from error
+        finally:
+            for waiter in waiters:
+                waiter.cancel()
+            await asyncio.gather(*waiters, return_exceptions=True)
+
+    def note(self, message: str) -> None:
+        """What people should know of the job; it stands on its row, in plan and report."""
+        update_job(self.job.engine, self.job.job_id, message=message)
