@@ -14,12 +14,14 @@ MOST_AT_ONCE = 50
 
 
 class Granted(Protocol):
-    """Permits granted: seconds to wait for the first, seconds between them."""
+    """Permits granted: seconds to wait for the first, seconds between them. None granted: ask again after `wait`."""
 
     @property
     def wait(self) -> float: ...
     @property
     def interval(self) -> float: ...
+    @property
+    def permits(self) -> int: ...
 
 
 class Budget(Protocol):
@@ -84,7 +86,8 @@ class RateLimiter:
 
     async def _reserve(self) -> None:
         permits = max(1, min(MOST_AT_ONCE, int(LOOK_AHEAD_SECONDS / self._interval)))
-        granted = await self._offload(lambda: self._budget.reserve(permits))
+        while not (granted := await self._offload(lambda: self._budget.reserve(permits))).permits:
+            await asyncio.sleep(granted.wait)
         first = asyncio.get_running_loop().time() + granted.wait
         self._interval = granted.interval
-        self._slots.extend(first + number * granted.interval for number in range(permits))
+        self._slots.extend(first + number * granted.interval for number in range(granted.permits))

@@ -41,6 +41,7 @@ organizations = Table(
     Column("rate", Double),
     Column("rate_threshold", Double),
     Column("rate_changed_at", DateTime(timezone=True)),
+    Column("rate_refused_at", DateTime(timezone=True)),
     Column("next_permit_at", DateTime(timezone=True)),
     _now("created_at"),
     _now("updated_at"),

@@ -58,7 +58,7 @@ class Budget:
         self.reserved.append(permits)
         first = max(self.next_permit_at, self.clock.now)
         self.next_permit_at = first + permits / self.rate
-        return Reservation(first - self.clock.now, 1 / self.rate)
+        return Reservation(first - self.clock.now, 1 / self.rate, permits)
 
     def push_back(self, seconds: float) -> None:
         self._answer()

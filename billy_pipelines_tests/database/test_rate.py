@@ -49,6 +49,7 @@ def time_passes(engine: Engine, seconds: float) -> None:
         connection.execute(
             text(
                 "UPDATE billy.billy_organizations SET rate_changed_at = rate_changed_at - make_interval(secs => :s),"
+                " rate_refused_at = rate_refused_at - make_interval(secs => :s),"
                 " next_permit_at = next_permit_at - make_interval(secs => :s)"
             ),
             {"s": seconds},
@@ -170,7 +171,7 @@ def test_a_refusal_does_not_shorten_what_is_reserved_already(engine: Engine, row
     assert row.reserve(1).wait > 90
 
 
-def test_many_refusals_of_one_moment_halve_the_rate_once(engine: Engine, row: RateRow) -> None:
+def test_many_refusals_of_one_moment_lower_the_rate_once(engine: Engine, row: RateRow) -> None:
     grown_to(engine, 8)
     for seconds in (1, 2, 1, 1, 3):
         row.push_back(seconds)
@@ -178,18 +179,31 @@ def test_many_refusals_of_one_moment_halve_the_rate_once(engine: Engine, row: Ra
     assert 3 - AT_ONCE < row.reserve(1).wait <= 3, "the longest time asked for counts"
     time_passes(engine, 10)
     row.push_back(1)
-    assert column(engine, "rate") == pytest.approx(2), "a later refusal counts again"
+    assert column(engine, "rate") == pytest.approx(3), "a later refusal counts again, and the limit is near by now"
 
 
-def test_the_rate_grows_again_only_after_a_clean_second_and_then_slowly(engine: Engine, row: RateRow) -> None:
+def test_the_rate_grows_again_only_after_a_clean_second_soon_at_first_and_slowly_near_the_limit(
+    engine: Engine, row: RateRow
+) -> None:
     grown_to(engine, 8)
     row.push_back(2)
     rates = []
-    for _ in range(5):
+    for _ in range(10):
         rates.append(1 / row.reserve(1).interval)
         time_passes(engine, 1)
-    rates.append(1 / row.reserve(1).interval)
-    assert rates == pytest.approx([4, 4, 4, 4.2, 4.4, 4.6])
+    # Refused at 8: half of it, back to three quarters at once, by 6 % to nine tenths, then by 1 %.
+    assert rates == pytest.approx([4, 4, 4, 6, 6.36, 6.74, 7.15, 7.57, 7.65, 7.73], abs=0.01)
+
+
+def test_what_was_learned_of_the_limit_outlives_an_idle_time(engine: Engine, row: RateRow) -> None:
+    grown_to(engine, 8)
+    row.push_back(0)
+    time_passes(engine, 3600)
+    rates = []
+    for _ in range(4):
+        rates.append(1 / row.reserve(1).interval)
+        time_passes(engine, 1)
+    assert rates == pytest.approx([START_RATE, 4, 6, 6.36], abs=0.01), "not beyond three quarters in one step"
 
 
 def test_the_rate_never_falls_to_nothing_and_never_passes_the_ceiling_again(engine: Engine, row: RateRow) -> None:
@@ -208,3 +222,33 @@ def test_a_refusal_before_any_request_is_remembered_too(engine: Engine, row: Rat
     granted = row.reserve(1)
     assert 5 - AT_ONCE < granted.wait <= 5
     assert granted.interval == pytest.approx(1 / (START_RATE / 2))
+
+
+# -- work nobody waits for -----------------------------------------------------------------------------------------
+
+
+def test_background_work_takes_only_what_nobody_else_has_reserved(engine: Engine, row: RateRow) -> None:
+    grown_to(engine, 1)
+    background = RateRow(engine, "default", 10, background=True)
+    row.reserve(3)
+    assert background.reserve(5).permits == 0
+    time_passes(engine, 30)
+    free = background.reserve(5)
+    assert (free.permits, free.wait) == (1, 0)
+    assert row.reserve(1).permits == 1, "others queue as ever"
+
+
+def test_background_work_goes_on_beside_a_job_of_hours(
+    engine: Engine, row: RateRow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("billy_pipelines.database.rate.BACKGROUND_PATIENCE", 0.0)
+    grown_to(engine, 1)
+    background = RateRow(engine, "default", 10, background=True)
+    row.reserve(30)
+    background._waiting_since = 0.0
+    assert background.reserve(1).permits == 1
+
+
+def test_an_organization_that_is_not_there_keeps_background_work_waiting_for_nothing(engine: Engine) -> None:
+    with pytest.raises(NoResultFound):
+        RateRow(engine, "nobody", 10, background=True).reserve(1)
