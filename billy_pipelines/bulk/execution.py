@@ -11,6 +11,7 @@ from typing import Any
 
 from billy_pipelines.billy.client import BillyClient
 from billy_pipelines.bulk.applying import hold_to_plan
+from billy_pipelines.bulk.approving import approve_drafts
 from billy_pipelines.bulk.books import check_books, titled
 from billy_pipelines.bulk.bulk_writes import BulkState, BulkWrites
 from billy_pipelines.bulk.doubts import Doubts
@@ -87,8 +88,8 @@ class Execution(Workplace):
         listed_at = time.monotonic()
         terms = self.job.terms
         fields = await thread.run(journal.fields)
-        self.references = await self.job.resource.load_references(client, terms, fields)
         records = await self.job.resource.read_all(client)
+        self.references = await self.job.resource.load_references(client, terms, fields, records)
         # What this job has made is no longer "there already": its other rows were judged against it in the first plan.
         ours = await thread.run(journal.claimed_ids)
         if doubtful:
@@ -103,6 +104,7 @@ class Execution(Workplace):
         wanted = (*OPEN, *DECIDED_BY_PLAN) if nothing_sent and not applied else OPEN
         items = [item for item in await thread.run(lambda: journal.leaders(wanted)) if item.item_data is not None]
         planner = Planner(self.job.resource, self.job.options, register, terms, self.references)
+        planner.name_all(items)
         for item in items:
             resolved = planner.resolve(item)
             match = await self._seen_whole(client, resolved.row, planner.match(resolved.row))
@@ -186,7 +188,12 @@ class Execution(Workplace):
         async def settle() -> None:
             await self._settle_and_plan(client, thread)
 
-        await self.carry_out(client, thread, stop, writes, self.readings, settle)
+        try:
+            await self.carry_out(client, thread, stop, writes, self.readings, settle)
+        finally:
+            if self.progress.remark:
+                await thread.run(lambda: self.note(self.progress.remark))
+        await approve_drafts(self, client, thread, self.references, stop)
 
     def _say(self, remark: str) -> None:
         self.progress.remark = remark

@@ -209,15 +209,15 @@ class Sync:
             await self._health.pause()
             await in_flight.acquire()
             await self._go.wait()
-            grouped = bool(self._group())
-            permitted = grouped or not self._sender.reads_first(self._marked[0]) or readings.fresh(fresh)
+            permitted = self._group() > 0 or not self._sender.reads_first(self._marked[0]) or readings.fresh(fresh)
             if permitted:
                 await self._client.permit()
                 await self._go.wait()  # a permit can take seconds, and the lease can break meanwhile
             if self._ended():
                 return
-            if grouped:
-                items = [self._marked.popleft() for _ in range(self._group())]
+            # Asked again: while it waited for its permit, another batch may have shown that there is no bulk save here.
+            if size := self._group():
+                items = [self._marked.popleft() for _ in range(size)]
                 task = asyncio.create_task(self._send_group(items, readings))
             else:
                 items = [self._marked.popleft()]

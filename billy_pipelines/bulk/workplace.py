@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
 from billy_pipelines.billy.client import BillyClient, open_client
 from billy_pipelines.billy.errors import BillyError, TokenRefused
@@ -28,6 +28,7 @@ from billy_pipelines.database.journal import Item
 from billy_pipelines.database.locks import Lease, LeaseLost
 from billy_pipelines.database.rate import RateRow
 
+T = TypeVar("T")
 LEASE_CHECK_SECONDS = 1.0
 LEASE_PATIENCE_SECONDS = 30.0
 WRITER_POLL_SECONDS = 0.5
@@ -45,20 +46,23 @@ class Workplace:
     lease: Lease
     progress: Progress
     timing: Timing = field(default_factory=Timing)
+    notes: list[str] = field(default_factory=list)
+    """What people should know of the job."""
 
     async def take_writer(self, stop: asyncio.Event) -> None:
-        """Wait for the right to write this family of records.
+        """Wait for the right to write every family of records the job writes.
 
         Raises:
             Stopped
         """
-        organization, family = self.job.row.organization, self.job.resource.family
-        while holder := await asyncio.to_thread(self.lease.take_writer, organization, family):
-            self.progress.waiting_for = holder
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), WRITER_POLL_SECONDS)
-            if stop.is_set():
-                raise Stopped
+        organization = self.job.row.organization
+        for family in self.job.families:  # in one order for everybody, so that no two wait for each other
+            while holder := await asyncio.to_thread(self.lease.take_writer, organization, family):
+                self.progress.waiting_for = holder
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), WRITER_POLL_SECONDS)
+                if stop.is_set():
+                    raise Stopped
         self.progress.waiting_for = ""
 
     @contextlib.asynccontextmanager
@@ -138,20 +142,37 @@ class Workplace:
                 continue
             except LeaseLost:
                 go.clear()
-            until = time.monotonic() + LEASE_PATIENCE_SECONDS
             try:
-                while not await asyncio.to_thread(self.lease.take_again):
-                    if time.monotonic() > until:
-                        sync.halt(Halted("database_gone", "PostgreSQL stayed away. Start it again."))
-                        return
-                    await asyncio.sleep(0.5)
-            except LeaseLost as error:
-                sync.halt(Halted("lease_lost", f"The right to write was lost: {error}. The plan has to be made anew."))
+                await self._renew_lease()
+            except Halted as error:
+                sync.halt(error)
                 return
             go.set()
 
-    async def unless_stopped(self, stop: asyncio.Event | None, work: Awaitable[Any]) -> None:
-        """Run the work, turn its errors into `Halted`, and give up on it when the stop event is set."""
+    async def prove_lease(self) -> None:
+        """The locks are held at this moment, taken again if their connection broke; for what is sent one at a time.
+
+        Raises:
+            Halted
+        """
+        try:
+            await asyncio.to_thread(self.lease.check)
+        except LeaseLost:
+            await self._renew_lease()
+
+    async def _renew_lease(self) -> None:
+        until = time.monotonic() + LEASE_PATIENCE_SECONDS
+        try:
+            while not await asyncio.to_thread(self.lease.take_again):
+                if time.monotonic() > until:
+                    raise Halted("database_gone", "PostgreSQL stayed away. Start it again.")
+                await asyncio.sleep(0.5)
+        except LeaseLost as error:
+            text = f"The right to write was lost: {error}. The plan has to be made anew."
+            raise Halted("lease_lost", text) from error
+
+    async def unless_stopped(self, stop: asyncio.Event | None, work: Awaitable[T]) -> T:
+        """The result of the work, its errors turned into `Halted`; given up when the stop event is set."""
         task = asyncio.ensure_future(work)
         waiters = {task} if stop is None else {task, asyncio.ensure_future(stop.wait())}
         try:
@@ -159,7 +180,7 @@ class Workplace:
             if not task.done():
                 raise Stopped
             try:
-                task.result()
+                return task.result()
             except TokenRefused as error:
                 raise Halted(
                     "token_refused",
@@ -175,6 +196,8 @@ class Workplace:
                 waiter.cancel()
             await asyncio.gather(*waiters, return_exceptions=True)
 
-    def note(self, message: str) -> None:
-        """What people should know of the job; it stands on its row, in plan and report."""
-        update_job(self.job.engine, self.job.job_id, message=message)
+    def note(self, remark: str) -> None:
+        """Add what people should know of the job; it stands on its row, in plan and report."""
+        if remark not in self.notes:
+            self.notes.append(remark)
+        update_job(self.job.engine, self.job.job_id, message=" · ".join(self.notes))

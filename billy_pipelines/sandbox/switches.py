@@ -47,7 +47,9 @@ class Switches(BaseModel):
     rate_limit: RateLimit | None = Field(
         default=None, description='requests per window of seconds and token ("100/60"), or null for none'
     )
-    retry_after: Literal["none", "seconds", "date"] = Field(default="none", description="form of Retry-After on a 429")
+    retry_after: Literal["none", "seconds", "date", "zero"] = Field(
+        default="none", description="form of Retry-After on a 429; zero says `0` whatever the wait"
+    )
 
     # lists
     unstable_paging: bool = Field(default=False, description="unsorted lists are reshuffled for every page (observed)")
@@ -77,8 +79,10 @@ class Switches(BaseModel):
     organization_id: Literal["accepted", "refused"] = Field(
         default="accepted", description="organizationId in a body; refused says `must not be set` (unverified)"
     )
-    bulk_save: Literal["atomic", "partial", "unavailable", "unavailable-401", "unavailable-404"] = Field(
-        default="atomic", description="PATCH of many records (unknown in Billy); unavailable answers 405"
+    bulk_save: Literal["atomic", "partial", "partial-200", "unavailable", "unavailable-401", "unavailable-404"] = Field(
+        default="atomic",
+        description="PATCH of many records (unknown in Billy): all or none; the good ones, with 422 or with a 200 that "
+        "does not name the others; unavailable answers 405",
     )
     bulk_delete: Literal["all-or-nothing", "partial"] = Field(
         default="all-or-nothing", description="one undeletable id fails all, or is left out; unknown ids are skipped"

@@ -70,7 +70,8 @@ def save_many(work: Work, resource: Resource, items: Sequence[Any]) -> Changed:
     """PATCH of many records, new and existing ones mixed (observed in Billy's client; the server's side is unknown).
 
     Raises:
-        RefusedError: 422 with every bad item; with `bulk_save: partial` the good ones are stored all the same.
+        RefusedError: 422 with every bad item; with `bulk_save: partial` the good ones are stored all the same, with
+            `partial-200` nothing is raised for them.
     """
     drafts: list[Draft] = []
     problems: Problems = {}
@@ -90,10 +91,10 @@ def save_many(work: Work, resource: Resource, items: Sequence[Any]) -> Changed:
         else:
             problems.update(draft)
     changed = Changed()
-    if not problems or work.switches.bulk_save == "partial":
+    if not problems or work.switches.bulk_save.startswith("partial"):
         for draft in drafts:
             changed.take(draft.commit(work))
-    if problems:
+    if problems and work.switches.bulk_save != "partial-200":
         raise RefusedError(422, f"{len(problems)} of the records are not valid", validation=problems, changed=changed)
     return changed
 
