@@ -169,6 +169,7 @@ class BulkWrites(Writes):
         """What an answer says of each record: saved, refused, or nothing, which has to be looked up."""
         refused = refused_records(answer)
         saved = {str(raw["_clientId"]): raw for raw in self._raw(answer) if "_clientId" in raw and raw.get("id")}
+        parts = _Parts(answer, self._resource)
         results: dict[int, Result] = {}
         unsaid = []
         for save in saves:
@@ -176,7 +177,7 @@ class BulkWrites(Writes):
             if key in refused:
                 results[save.item.item_index] = Refused(error.status if error else 422, None, refused[key])
             elif key in saved:
-                results[save.item.item_index] = await self._saved(save, _part(answer, saved[key], self._resource))
+                results[save.item.item_index] = await self._saved(save, parts.of(saved[key]))
             else:
                 unsaid.append(save.item)
         if unsaid and len(unsaid) == len(saves):
@@ -262,16 +263,24 @@ def _indexes(items: Sequence[Item]) -> list[int]:
     return [item.item_index for item in items]
 
 
-def _part(answer: dict[str, Any], raw: dict[str, Any], resource: Resource[Any]) -> dict[str, Any]:
-    """The answer as it would be for one of its records alone: that record, and the children that name it."""
-    parent = f"{resource.endpoint_singular}Id"
-    part: dict[str, Any] = {
-        name: [each for each in records if isinstance(each, dict) and each.get(parent) == raw["id"]]
-        for name, records in answer.items()
-        if isinstance(records, list)
-    }
-    own = {key: value for key, value in raw.items() if key != "_clientId"}
-    return {**part, resource.endpoint: [own]}
+class _Parts:
+    """An answer taken apart: for each record what an answer for it alone would hold, itself and the children that name
+    it. Each list is gone through once: a batch of a thousand has thousands of children."""
+
+    def __init__(self, answer: dict[str, Any], resource: Resource[Any]) -> None:
+        self._endpoint = resource.endpoint
+        parent = f"{resource.endpoint_singular}Id"
+        self._children: dict[str, dict[str, list[Any]]] = {
+            name: {} for name, records in answer.items() if isinstance(records, list) and name != resource.endpoint
+        }
+        for name, grouped in self._children.items():
+            for each in answer[name]:
+                if isinstance(each, dict):
+                    grouped.setdefault(str(each.get(parent)), []).append(each)
+
+    def of(self, raw: dict[str, Any]) -> dict[str, Any]:
+        own = {key: value for key, value in raw.items() if key != "_clientId"}
+        return {**{name: grouped.get(raw["id"], []) for name, grouped in self._children.items()}, self._endpoint: [own]}
 
 
 class _Several(Exception):

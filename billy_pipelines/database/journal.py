@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, case, func, select, text
+from sqlalchemy import Connection, Engine, and_, case, func, null, select, text
 
 from billy_pipelines.database.tables import items
 
@@ -61,15 +61,16 @@ class PlannedItem:
 
 @dataclass(frozen=True)
 class Sending:
-    """A request is about to leave for this row."""
+    """A request is about to leave for this row; `action`: what it does, where that is not what was planned."""
 
     item_index: int
     payload_hash: str
+    action: str | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a row. None leaves `billy_id`, `before_image` and `after_image` as they are."""
+    """What became of a row. None leaves `billy_id`, `before_image`, `after_image` and `action` as they are."""
 
     item_index: int
     status: str
@@ -78,6 +79,7 @@ class Outcome:
     after_image: dict[str, Any] | None = None
     error_code: str | None = None
     error: str | None = None
+    action: str | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ def _column(name: str) -> Any:
 
 
 _COLUMNS = [_column(name) for name in Item.__dataclass_fields__]
+_BRIEF = [null() if name in ("item_data", "before_image") else _column(name) for name in Item.__dataclass_fields__]
 _STATUS = _column("status")
 _WITH_LEADERS = items.outerjoin(
     _leaders, and_(_leaders.c.job_id == items.c.job_id, _leaders.c.item_index == items.c.leader_index)
@@ -140,9 +143,9 @@ WHERE i.job_id = :job AND i.item_index = r.item_index
 
 _SENDING = """
 UPDATE billy.billy_bulk_job_items AS i SET status = 'sending', payload_hash = r.payload_hash,
-    attempts = i.attempts + 1, sent_at = clock_timestamp(), updated_at = clock_timestamp(),
-    error_code = NULL, error = NULL
-FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(item_index int, payload_hash text)
+    action = coalesce(r.action, i.action), attempts = i.attempts + 1, sent_at = clock_timestamp(),
+    updated_at = clock_timestamp(), error_code = NULL, error = NULL
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(item_index int, payload_hash text, action text)
 WHERE i.job_id = :job AND i.item_index = r.item_index
 """
 
@@ -150,9 +153,10 @@ _OUTCOME = """
 UPDATE billy.billy_bulk_job_items AS i SET status = r.status, billy_id = coalesce(r.billy_id, i.billy_id),
     before_image = CASE WHEN i.attempts > 1 AND i.before_image IS NOT NULL THEN i.before_image
         ELSE coalesce(r.before_image, i.before_image) END, after_image = coalesce(r.after_image, i.after_image),
-    error_code = r.error_code, error = r.error, updated_at = clock_timestamp()
+    error_code = r.error_code, error = r.error, action = coalesce(r.action, i.action),
+    updated_at = clock_timestamp()
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(item_index int, status text, billy_id text, before_image jsonb,
-    after_image jsonb, error_code text, error text)
+    after_image jsonb, error_code text, error text, action text)
 WHERE i.job_id = :job AND i.item_index = r.item_index
 """
 
@@ -182,6 +186,17 @@ class Journal:
                 {"job": self._job_id},
             )
 
+    def remove(self, indexes: Iterable[int]) -> None:
+        """Remove rows that were never sent."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                text(
+                    "DELETE FROM billy.billy_bulk_job_items WHERE job_id = :job AND item_index = ANY(:indexes)"
+                    " AND attempts = 0"
+                ),
+                {"job": self._job_id, "indexes": list(indexes)},
+            )
+
     def plan(self, rows: Sequence[PlannedItem]) -> None:
         """Write what the plan decided, all of it or nothing."""
         with self._engine.begin() as connection:
@@ -194,9 +209,12 @@ class Journal:
             self._update(connection, _SENDING, [c for c in changes if isinstance(c, Sending)])
             self._update(connection, _OUTCOME, [c for c in changes if isinstance(c, Outcome)])
 
-    def items(self, statuses: Iterable[str] | None = None) -> list[Item]:
-        """The rows, in the order of the file; only those in the given statuses if any are given."""
-        return self._items(statuses, _COLUMNS, _WITH_LEADERS, [])
+    def items(self, statuses: Iterable[str] | None = None, *, brief: bool = False) -> list[Item]:
+        """The rows, in the order of the file; only those in the given statuses if any are given.
+
+        `brief`: without what was in the file and in Billy, which is most of it and no report needs.
+        """
+        return self._items(statuses, _BRIEF if brief else _COLUMNS, _WITH_LEADERS, [])
 
     def leaders(self, statuses: Iterable[str], *, after: int = -1, limit: int | None = None) -> list[Item]:
         """The rows in the given statuses that stand for a record of their own: what can be planned and sent.
@@ -237,12 +255,26 @@ class Journal:
         with self._engine.connect() as connection:
             rows = connection.execute(
                 text(
-                    "SELECT billy_id FROM billy.billy_bulk_job_items WHERE job_id = :job AND action = 'create'"
-                    " AND status IN ('created', 'failed') AND billy_id IS NOT NULL"
+                    "SELECT billy_id FROM billy.billy_bulk_job_items WHERE job_id = :job AND billy_id IS NOT NULL"
+                    " AND (action = 'approve' OR (action = 'create' AND status IN ('created', 'failed')))"
                 ),
                 {"job": self._job_id},
             )
             return {str(row[0]) for row in rows}
+
+    def after_image(self, item_index: int) -> dict[str, Any]:
+        """The record of a row as it was left; empty where nothing is known of it."""
+        query = select(items.c.after_image).where(items.c.job_id == self._job_id, items.c.item_index == item_index)
+        with self._engine.connect() as connection:
+            return dict(connection.execute(query).scalar() or {})
+
+    def after_values(self, *keys: str) -> dict[int, tuple[str | None, ...]]:
+        """Some values of each record as it was left, as text, by item index."""
+        values = [items.c.after_image[key].astext for key in keys]
+        known = items.c.after_image.is_not(None)
+        query = select(items.c.item_index, *values).where(items.c.job_id == self._job_id, known)
+        with self._engine.connect() as connection:
+            return {int(row[0]): tuple(row[1:]) for row in connection.execute(query)}
 
     def followers(self) -> dict[int, int]:
         """Row that stands for a record of several rows -> how many others are part of it."""

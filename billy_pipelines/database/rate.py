@@ -3,7 +3,8 @@
 A caller reserves n permits in one statement and gets back how long to wait for the first and how far apart they are.
 The rate starts at 2/s and doubles each clean second up to the ceiling. The rate at which Billy refused (429) is learned
 and kept: after a refusal the rate falls to three quarters, comes back soon, and passes the learned rate slowly, as
-TCP's cubic congestion control does; far above it, what was learned does not hold any more. Halving and growing by a fixed step, as before, used three quarters of a limit.
+TCP's cubic congestion control does; far above it, what was learned does not hold any more. Halving, and growing by a
+fixed step, used three quarters of a limit.
 """
 
 from __future__ import annotations
