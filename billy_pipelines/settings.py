@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import yaml
@@ -30,6 +30,23 @@ VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]{0,99}
 
 class SettingsError(Exception):
     """A setting is missing or wrong; the text says which one and what to do."""
+
+
+class Keep(BaseModel):
+    """How long things are kept, by class (rule B26); the environment and `organizations.yaml` change it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    contact_uploads_days: int = Field(default=30, ge=1, le=36_500)
+    """Files of jobs on customers and contacts: the upload, plan, results."""
+    uploads_days: int = Field(default=90, ge=1, le=36_500)
+    """The same of all other jobs but those that approved invoices."""
+    images_days: int = Field(default=90, ge=1, le=36_500)
+    """What a job's records were before and after it; without them it cannot be undone."""
+    approved_years: int = Field(default=5, ge=5, le=100)
+    """All of a job that approved invoices, from the end of the financial year: Danish law asks for five."""
+    snapshots_days: int = Field(default=30, ge=1, le=36_500)
+    """Nightly snapshots and the files made of them."""
 
 
 class Organization(BaseModel):
@@ -52,6 +69,12 @@ class Organization(BaseModel):
     """Job options this organization's jobs start from."""
     policy: dict[str, Any] = Field(default_factory=dict)
     """What options beside a file may not exceed (rule B25): a maximum for a number, a list of allowed values else."""
+    export_formats: list[Literal["csv", "xlsx", "json", "ndjson", "parquet"]] = ["csv"]
+    """Files that are written every night; none with an empty list."""
+    keep: Keep = Keep()
+    """Only what differs from the environment's."""
+    financial_year_ends: Annotated[str, StringConstraints(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")] = "12-31"
+    """Month and day; the last of February is 02-29, which other years read as the 28th."""
 
 
 class _OrganizationsFile(BaseModel):
@@ -70,6 +93,11 @@ class Settings:
     max_file_mb: int = 200
     """Millions of bytes an upload may have, as it is and unpacked."""
     max_rows: int = 1_000_000
+    keep: Keep = field(default_factory=Keep)
+    keep_runs_days: int = 90
+    """Dagster's runs with their events and logs, of all organizations."""
+    preview_names: bool = True
+    """Whether the ten rows on a snapshot's page show names."""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -99,6 +127,9 @@ class Settings:
             requests_per_second=rate,
             max_file_mb=_whole(environ, "BILLY_MAX_FILE_MB", 200, most=2_000),
             max_rows=_whole(environ, "BILLY_MAX_ROWS", 1_000_000, most=10_000_000),
+            keep=_keep(environ),
+            keep_runs_days=_whole(environ, "BILLY_KEEP_RUNS_DAYS", 90, most=36_500),
+            preview_names=_switch(environ, "BILLY_PREVIEW_NAMES", True),
             environ=dict(environ),
         )
 
@@ -181,6 +212,35 @@ class Settings:
     def rate_ceiling(self, organization: Organization) -> float:
         """Requests a second this organization's token may use at most."""
         return organization.requests_per_second or self.requests_per_second
+
+    def keep_for(self, organization: str) -> Keep:
+        """How long things of an organization are kept; one that is not listed any more has no wishes of its own.
+
+        Raises:
+            SettingsError: `organizations.yaml` cannot be read.
+        """
+        listed = self.organizations().get(organization)
+        return self.keep.model_copy(update=listed.keep.model_dump(exclude_unset=True)) if listed else self.keep
+
+
+def _keep(environ: Mapping[str, str]) -> Keep:
+    """`BILLY_KEEP_UPLOADS_DAYS` and so on, one for each field."""
+    given = {name: environ.get(f"BILLY_KEEP_{name.upper()}") for name in Keep.model_fields}
+    try:
+        return Keep.model_validate({name: text for name, text in given.items() if text})
+    except ValidationError as error:
+        faults = "; ".join(
+            f"BILLY_KEEP_{str(fault['loc'][0]).upper()} is {given[str(fault['loc'][0])]!r}: {fault['msg']}"
+            for fault in error.errors(include_url=False, include_input=False)
+        )
+        raise SettingsError(f"{faults}.") from None
+
+
+def _switch(environ: Mapping[str, str], name: str, default: bool) -> bool:
+    text = environ.get(name) or ("on" if default else "off")
+    if text not in ("on", "off"):
+        raise SettingsError(f"{name} is {text!r}; it must be on or off.")
+    return text == "on"
 
 
 def _whole(environ: Mapping[str, str], name: str, default: int, *, most: int) -> int:

@@ -12,7 +12,20 @@ import billy_pipelines
 
 ROOT = Path(billy_pipelines.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
-LAYERS = ("definitions", "defs", "cli", "host", "runs", "bulk", "files", "schemas", "billy", "database", "settings")
+LAYERS = (
+    "definitions",
+    "defs",
+    "cli",
+    "host",
+    "runs",
+    "exports",
+    "bulk",
+    "files",
+    "schemas",
+    "billy",
+    "database",
+    "settings",
+)
 """From the top down; a room imports rooms below its own. `cli` stands on `host`, whose programs it starts."""
 MAY_KNOW_DAGSTER = ("definitions", "defs", "runs", "host", "cli")
 

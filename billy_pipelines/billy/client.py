@@ -132,7 +132,19 @@ class BillyClient:
         self, resource: str, singular: str, record_id: str, changes: Json, *, permitted: bool = False
     ) -> Json:
         """Change keys of one record; absent keys stay (documented). Raises as `create`."""
-        answer = await self._write(Verb.OVERWRITE, "PUT", _path(resource, record_id), {singular: changes}, permitted)
+        return await self._put(Verb.OVERWRITE, resource, singular, record_id, changes, permitted)
+
+    async def update_once(
+        self, resource: str, singular: str, record_id: str, changes: Json, *, permitted: bool = False
+    ) -> Json:
+        """As `update`, for a change that must not be made twice (an approval books VAT): without a clear answer it is
+        not sent again."""
+        return await self._put(Verb.CREATE, resource, singular, record_id, changes, permitted)
+
+    async def _put(
+        self, verb: Verb, resource: str, singular: str, record_id: str, changes: Json, permitted: bool
+    ) -> Json:
+        answer = await self._write(verb, "PUT", _path(resource, record_id), {singular: changes}, permitted)
         records = answer.get(resource)
         # What a PUT on a missing id answers is unknown, but a DELETE of one says 200 (documented).
         named = {str(r.get("id")) for r in records if isinstance(r, dict)} if isinstance(records, list) else set()

@@ -171,7 +171,9 @@ class _Reading:
         if self._totals == {None} and self._pages == 1 and self._most < PAGE_SIZE:
             return len(self.ids) + min(self._nameless, 1)  # no paging at all: everything at once
         if None in self._totals:
-            raise UnexpectedAnswer("Billy's list does not say how many records there are, so it cannot be proved whole.")
+            raise UnexpectedAnswer(
+                "Billy's list does not say how many records there are, so it cannot be proved whole."
+            )
         return self._totals.pop() if len(self._totals) == 1 else None
 
 

@@ -86,7 +86,8 @@ class RateLimiter:
 
     async def _reserve(self) -> None:
         permits = max(1, min(MOST_AT_ONCE, int(LOOK_AHEAD_SECONDS / self._interval)))
-        while not (granted := await self._offload(lambda: self._budget.reserve(permits))).permits:
+        # The one who gives permits back is another process, and no event tells of it
+        while not (granted := await self._offload(lambda: self._budget.reserve(permits))).permits:  # noqa: ASYNC110
             await asyncio.sleep(granted.wait)
         first = asyncio.get_running_loop().time() + granted.wait
         self._interval = granted.interval

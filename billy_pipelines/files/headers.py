@@ -145,9 +145,9 @@ def _known_names(schema: RowSchema) -> dict[str, str]:
     for target, combined in COMBINED.items():
         if _is_target(target, schema):
             names |= dict.fromkeys(combined.headers, target)
-    for column in schema.columns:
+    for column in schema.fields.values():
         names |= {folded(alias): column.name for alias in column.aliases}
-    return names | {folded(column.name): column.name for column in schema.columns}
+    return names | {folded(column.name): column.name for column in schema.fields.values()}
 
 
 def _price_name(name: str, known: Mapping[str, str], schema: RowSchema) -> str:

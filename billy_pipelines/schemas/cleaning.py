@@ -36,6 +36,16 @@ _UNUSUAL = r"[^\x00-\x{9f}\x{a1}-\x{ac}\x{ae}-\x{17f}\x{2013}-\x{201e}\x{20ac}]"
 _EDGE = r"(?:^[\s\x1c-\x1f\x85\p{Z}]|[\s\x1c-\x1f\x85\p{Z}]$)"
 """Cells that may have something to trim, by all that Python's `strip` takes."""
 _GUARD = re.compile(r"^(?:'(?=[=+\-@\t\r\n\d])\s*)+")
+_MONTH = "(?:jan|feb|mar|apr|maj|may|jun|jul|aug|sep|okt|oct|nov|dec)[a-z]*"
+REWRITTEN = (
+    r"(?:\+[0-9]+|0[0-9]+|[0-9]{12,}|[0-9]+(?:[.,][0-9]+)*%|[0-9]+(?:[.,][0-9]+)+|[0-9]+(?:[.,][0-9]+)?[eE][+-]?[0-9]+"
+    r"|[0-9]{1,4}(?:[-/.:][0-9]{1,4}){1,2}"
+    rf"|(?i:[0-9]{{1,2}}[-. ]*{_MONTH}|(?:[0-9]{{1,2}}[-. ]*)?{_MONTH}[-. ]*[0-9]{{1,4}}))"
+)
+"""Text that a spreadsheet makes something else of when it opens a CSV: 0800, +4512345678, 5790000000012, 1-2, maj 2026.
+RE2 and Python read it alike."""
+_KEPT = re.compile(rf'="({REWRITTEN})"')
+"""The one form in which it leaves such text alone; our own exports write it."""
 _INVISIBLE = "[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
 _DANISH_VAT = re.compile(r"(?:DK|CVR|CVRNR|SENR|MOMSNR)+([0-9]{8})")
 _DANISH_SE = re.compile("SE[0-9]{8}")
@@ -46,11 +56,13 @@ EMAIL_PATTERN = rf"[A-Za-z0-9À-ÖØ-öø-ÿ.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:
 
 def clean_text(column: pd.Series[str]) -> pd.Series[str]:
     """Trimmed, NFC, no-break blanks as blanks, what cannot be seen and an apostrophe that protects a number or formula
-    in a sheet removed."""
+    in a sheet removed; `="0800"`, which
+    spreadsheets show as 0800, as that."""
     cells = arrow(column)
     # After the rest: what cannot be seen may stand between o and its dots.
     cells = changed(cells, matches(cells, _UNUSUAL), lambda some: pc.utf8_normalize(_seen(some), form="NFC"))
     cells = changed(cells, matches(cells, _EDGE), _stripped)
+    cells = changed(cells, mask_of(pc.starts_with(cells, '="')), _without_kept)
     return text_series(changed(cells, mask_of(pc.starts_with(cells, "'")), _without_guard), column)
 
 
@@ -61,6 +73,16 @@ def _seen(cells: Any) -> Any:
 
 def _stripped(cells: Any) -> Any:
     return pa.array([text.strip() for text in cells.to_pylist()], type=pa.large_string())
+
+
+def _without_kept(cells: Any) -> Any:
+    return pa.array([as_kept(text) or text for text in cells.to_pylist()], type=pa.large_string())
+
+
+def as_kept(text: str) -> str:
+    """What stands in a cell such as `="0800"`; '' for other cells."""
+    found = _KEPT.fullmatch(text)
+    return found[1] if found else ""
 
 
 def _without_guard(cells: Any) -> Any:
