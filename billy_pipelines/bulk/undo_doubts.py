@@ -1,0 +1,103 @@
+"""Rows of an undo whose request got no clear answer, decided by reading Billy; never sent blindly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from billy_pipelines.billy.client import BillyClient
+from billy_pipelines.billy.errors import NotFound
+from billy_pipelines.bulk.doubts import MOST_ATTEMPTS, READ_TOGETHER
+from billy_pipelines.bulk.matching import Register
+from billy_pipelines.bulk.settling import Settled, settle_creates
+from billy_pipelines.bulk.undo_books import UndoBooks
+from billy_pipelines.bulk.undo_rules import Rules, Said, Task
+from billy_pipelines.bulk.verdicts import CREATE, DELETE, VALID, UndoVerdict, Verdict
+from billy_pipelines.database.journal import Item, Outcome
+from billy_pipelines.schemas.codes import sentence
+from billy_pipelines.schemas.resource import Resource
+
+
+class UndoDoubts:
+    """Decides rows in doubt of an undo, against its books as just listed."""
+
+    def __init__(
+        self, resource: Resource[Any], client: BillyClient, books: UndoBooks, rules: Rules, language: str
+    ) -> None:
+        self._resource = resource
+        self._client = client
+        self._books = books
+        self._rules = rules
+        self._language = language
+
+    async def settle(self, doubtful: Sequence[Item], made: set[str]) -> list[Outcome]:
+        """`made`, the ids of records this undo has made, grows by what is found. Rows of which nothing is done are to
+        be planned anew.
+
+        Raises:
+            BillyError: a record could not be read.
+        """
+        creates = [
+            replace(i, item_data=self._resource.undo.row(Task.read(i.item_data).before or {}))
+            for i in doubtful
+            if i.action == CREATE
+        ]
+        tasks = {item.item_index: Task.read(item.item_data) for item in doubtful}
+        register = await self._whole_register(creates, made)
+        outcomes = [
+            self._settled_create(tasks[found.item.item_index], found)
+            for found in settle_creates(self._resource, creates, register, made)
+        ]
+        others = [item for item in doubtful if item.action != CREATE]
+        for start in range(0, len(others), READ_TOGETHER):
+            some = others[start : start + READ_TOGETHER]
+            outcomes += await asyncio.gather(*(self._settled_change(item) for item in some))
+        return outcomes
+
+    async def _whole_register(self, creates: Sequence[Item], made: set[str]) -> Register[Any]:
+        """The listing, with what it left out of records that one of these rows may have made."""
+        resource, records = self._resource, dict(self._books.records)
+        register = Register(resource, records.values())
+        for item in creates:
+            row = item.item_data or {}
+            for record in register.same_name(row):
+                if record.id not in made and not resource.is_complete(row, record):
+                    records[record.id] = await resource.read_one(self._client, record.id)
+        return Register(resource, records.values())
+
+    def _settled_create(self, task: Task, found: Settled) -> Outcome:
+        index, record = found.item.item_index, found.record
+        if record is not None:
+            said = self._rules.made_again(task, record.id)
+            return said.outcome(index, billy_id=record.id, after_image=record.image())
+        if found.suspects:
+            ids = ", ".join(suspect.id for suspect in found.suspects)
+            key = f"{self._resource.label(self._resource.undo.row(task.before or {}))!r} (id {ids})"
+            return self._failed(index, "outcome_unknown", message="a similar record has appeared since", key=key)
+        return self._open_again(found.item)
+
+    async def _settled_change(self, item: Item) -> Outcome:
+        task = Task.read(item.item_data)
+        try:
+            record = await self._resource.read_one(self._client, task.billy_id or "")
+        except NotFound:
+            if item.action == DELETE:
+                return Outcome(item.item_index, UndoVerdict.REVERSED)
+            return self._rules.gone(task).outcome(item.item_index)
+        judged = self._rules.judge(task, record, self._books.references)
+        if isinstance(judged, Said):
+            if judged.code == "as_before":  # the request that got no answer has been carried out
+                return Outcome(item.item_index, UndoVerdict.REVERSED)
+            return judged.outcome(item.item_index)
+        return self._open_again(item)
+
+    def _open_again(self, item: Item) -> Outcome:
+        if item.attempts >= MOST_ATTEMPTS:
+            return self._failed(item.item_index, "no_clear_answer", number=item.attempts)
+        return Outcome(item.item_index, VALID)
+
+    def _failed(self, index: int, code: str, **details: Any) -> Outcome:
+        text = sentence(code, self._language, **details)
+        return Outcome(index, Verdict.FAILED, error_code=code, error=text)

@@ -1,0 +1,271 @@
+"""One process's work on an undo: the plan, by the records as they are now, and its carrying out. Same engine as a sync.
+
+A row in doubt is read back or looked for, as in any job, and never sent blindly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any
+
+from billy_pipelines.billy.client import BillyClient
+from billy_pipelines.billy.errors import NotFound
+from billy_pipelines.bulk.books import check_books, titled
+from billy_pipelines.bulk.context import JobContext, load_job
+from billy_pipelines.bulk.doubts import READ_TOGETHER, Doubts
+from billy_pipelines.bulk.group_commit import DatabaseThread
+from billy_pipelines.bulk.matching import Register
+from billy_pipelines.bulk.sync import Readings
+from billy_pipelines.bulk.undo_books import UndoBooks
+from billy_pipelines.bulk.undo_doubts import UndoDoubts
+from billy_pipelines.bulk.undo_rules import BACK, Judgement, Rules, Said, Task
+from billy_pipelines.bulk.undo_target import mark_undoing, rows_to_undo, selection_of
+from billy_pipelines.bulk.undo_writes import UndoWrites
+from billy_pipelines.bulk.verdicts import (
+    ACTIONS,
+    CREATE,
+    DELETE,
+    IN_DOUBT,
+    OPEN,
+    PLANNED,
+    VALID,
+    UndoVerdict,
+    Verdict,
+)
+from billy_pipelines.bulk.workplace import Stopped, Workplace
+from billy_pipelines.database.jobs import has_written, update_job
+from billy_pipelines.database.journal import Item, NewItem, PlannedItem
+from billy_pipelines.database.undoing import last_index
+from billy_pipelines.schemas.resource import PlanTerms
+
+
+@dataclass
+class UndoExecution(Workplace):
+    """An undo job at work, whose lease this process holds."""
+
+    books: UndoBooks | None = None
+    planned_here: bool = False
+
+    @property
+    def target(self) -> JobContext:
+        """The job that is taken back, as it stands now."""
+        return load_job(self.job.settings, self.job.engine, self.job.row.undoes or "")
+
+    @property
+    def dry(self) -> bool:
+        """Whether nothing is to be written."""
+        return self.job.options.dry_run
+
+    # -- the plan --------------------------------------------------------------------------------------------------
+
+    async def plan(self, stop: asyncio.Event) -> None:
+        """Take the right to write, check whose books these are, and judge every row that is open.
+
+        Raises:
+            Halted, Stopped
+        """
+        self.progress.phase = "planning"
+        await self.take_writer(stop)
+        async with self.talk() as (client, thread):
+            await self.unless_stopped(stop, self._plan(client, thread, stop))
+        self.planned_here = True
+
+    async def _plan(self, client: BillyClient, thread: DatabaseThread, stop: asyncio.Event) -> None:
+        job = self.job
+        company = await check_books(job.settings, job.engine, job.organization, client, thread.run)
+        await thread.run(lambda: self.note(f"books of {titled(company)}"))
+        if not self.dry:
+            await thread.run(lambda: mark_undoing(job.engine, job.row))
+            await self._settle_target(client, thread, stop)
+        await thread.run(self._take_rows)
+        statuses = await thread.run(job.journal.counts)
+        if any(statuses.get(status) for status in IN_DOUBT):
+            await self._wait_for_the_dead(stop)
+        await self._settle_and_plan(client, thread)
+
+    async def _wait_for_the_dead(self, stop: asyncio.Event) -> None:
+        """A process that died may have requests on their way; looking too early would miss what comes of them."""
+        self.progress.phase = "waiting for what an earlier run may still have on its way"
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), self.timing.settle_after_timeout)
+        self.progress.phase = "planning"
+
+    async def _settle_target(self, client: BillyClient, thread: DatabaseThread, stop: asyncio.Event) -> None:
+        """What the job itself left in doubt is found out first: nothing else can tell what it has made."""
+        target = await thread.run(lambda: self.target)
+        doubtful = await thread.run(lambda: target.journal.leaders(IN_DOUBT))
+        if not doubtful:
+            return
+        await self._wait_for_the_dead(stop)
+        fields = await thread.run(target.journal.fields)
+        records = await target.resource.read_all(client)
+        references = await target.resource.load_references(client, target.terms, fields, records)
+        ours = await thread.run(target.journal.claimed_ids)
+        outcomes = await Doubts(target, client, references).settle(doubtful, records, ours)
+        await thread.run(lambda: target.journal.write(outcomes))
+
+    def _take_rows(self) -> None:
+        """Put the rows to be taken back on record, in reverse order; anew as long as nothing was sent."""
+        job = self.job
+        with job.engine.connect() as connection:
+            if has_written(connection, job.job_id):
+                return
+        job.journal.forget_unsent()
+        rows = rows_to_undo(job.engine, job.row.undoes or "", *selection_of(job.row))
+        last = last_index(job.engine, job.row.undoes or "")
+        job.journal.insert(
+            NewItem(
+                item_index=last - row.item_index,
+                line=row.line,
+                item_data=Task.of_row(row).written() if row.leader_index is None else None,
+                status=VALID,
+                natural_key=row.natural_key,
+                leader_index=None if row.leader_index is None else last - row.leader_index,
+            )
+            for row in rows
+        )
+        update_job(job.engine, job.job_id, total_items=len(rows))
+
+    async def _settle_and_plan(self, client: BillyClient, thread: DatabaseThread) -> None:
+        """Rows in doubt are settled against a fresh listing, then open rows judged against it."""
+        journal, resource = self.job.journal, self.job.resource
+        doubtful = await thread.run(lambda: journal.leaders(IN_DOUBT))
+        target = await thread.run(lambda: self.target)
+        rules = self._rules(target)
+        items = await thread.run(lambda: journal.leaders((*OPEN, *IN_DOUBT)))
+        deletes = any(BACK.get(Task.read(item.item_data).did) == DELETE for item in items)
+        terms = PlanTerms(self.job.organization, DELETE, self.job.options.language.value)
+        books = self.books = UndoBooks(resource, client, terms, self.timing.fresh, asks_use=deletes)
+        await books.list_anew()
+        made = await thread.run(self._made_again)
+        if doubtful:
+            language = self.job.options.language.value
+            settled = await UndoDoubts(resource, client, books, rules, language).settle(doubtful, made)
+            await thread.run(lambda: journal.write(settled))
+        items = await thread.run(lambda: journal.leaders(OPEN))
+        register = Register(resource, [record for record in books.records.values() if record.id not in made])
+        planned: list[PlannedItem] = []
+        for start in range(0, len(items), READ_TOGETHER):
+            some = items[start : start + READ_TOGETHER]
+            planned += await asyncio.gather(*(self._planned(rules, register, item) for item in some))
+        await thread.run(lambda: journal.plan(planned))
+        await self._summarize(client, thread)
+
+    def _rules(self, target: JobContext) -> Rules:
+        started = target.row.started_at or target.row.created_at
+        return Rules(
+            self.job.resource,
+            self.job.options.language.value,
+            started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
+        )
+
+    def _made_again(self) -> set[str]:
+        """Ids of records that this undo has made."""
+        done = self.job.journal.leaders((UndoVerdict.REVERSED, Verdict.FAILED))
+        return {item.billy_id for item in done if item.action == CREATE and item.billy_id}
+
+    async def _planned(self, rules: Rules, register: Register[Any], item: Item) -> PlannedItem:
+        task = Task.read(item.item_data)
+        judged = rules.without_record(task) or await self._judged(rules, register, task)
+        if isinstance(judged, Said):
+            return PlannedItem(
+                item.item_index,
+                judged.verdict,
+                None,
+                task.billy_id,
+                before_image=judged.image,
+                error_code=judged.code,
+                error=judged.text,
+            )
+        action = judged.action if judged else BACK[task.did]
+        if action != CREATE:
+            changes = judged.work.changes if judged and judged.work else None
+            return PlannedItem(item.item_index, PLANNED, action, task.billy_id, changes)
+        same_name = [record.id for record in register.same_name(self._row(task))]
+        # Records of the same name that were there before: settling must not take one of them for ours.
+        before = {"same_name_ids": same_name} if same_name else None
+        return PlannedItem(item.item_index, PLANNED, CREATE, before_image=before)
+
+    async def _judged(self, rules: Rules, register: Register[Any], task: Task) -> Judgement | None:
+        """The judgement; None where the list does not tell enough: then the record is read, and judged, at its turn.
+
+        In a dry run there is no such turn.
+        """
+        assert self.books is not None  # noqa: S101 - listed just before
+        if BACK[task.did] == CREATE:
+            return rules.judge_again(task, self._fitting(register, task))
+        record = self.books.records.get(task.billy_id or "")
+        whole = record is not None and self.books.is_whole(record)
+        if not whole and not self.dry:
+            return None
+        if not whole:
+            try:
+                record, _ = await self.books.read(task.billy_id or "")
+            except NotFound:
+                return rules.gone(task)
+        assert record is not None  # noqa: S101 - listed or read
+        return rules.judge(task, record, self.books.references)
+
+    def _row(self, task: Task) -> dict[str, Any]:
+        return self.job.resource.undo.row(task.before or {})
+
+    def _fitting(self, register: Register[Any], task: Task) -> list[Any]:
+        """Records in Billy that a deleted one's row may mean."""
+        row = self._row(task)
+        match = register.find(row)
+        found = [match.record] if match.record is not None else list(match.candidates)
+        return [*found, *(r for r in register.same_name(row) if not self.job.resource.differences(row, r))]
+
+    async def _summarize(self, client: BillyClient, thread: DatabaseThread) -> None:
+        journal, progress = self.job.journal, self.progress
+        progress.requests, progress.limited = client.requests, client.limited
+        statuses = await thread.run(journal.counts)
+        progress.statuses.clear()
+        progress.statuses.update(statuses)
+        progress.total = sum(statuses.values())
+        progress.followers = await thread.run(journal.followers)
+        actions = await thread.run(journal.actions)
+        planned = {action: actions.get(action, 0) for action in ACTIONS}
+        progress.to_send = sum(actions.values())
+        await thread.run(lambda: update_job(self.job.engine, self.job.job_id, planned=planned))
+
+    # -- carrying it out -------------------------------------------------------------------------------------------
+
+    async def sync(self, stop: asyncio.Event) -> None:
+        """Take everything back that the plan found can be. Without a plan of this process, plan first.
+
+        Raises:
+            Halted, Stopped
+        """
+        if not self.planned_here:
+            await self.plan(stop)
+        self.progress.phase = "writing"
+        self.progress.sync_started = time.monotonic()
+        self.progress.sync_start_done = self.progress.done
+        async with self.talk() as (client, thread):
+            await self.unless_stopped(None, self._carry_out(client, thread, stop))
+        if stop.is_set() and await asyncio.to_thread(self._is_left_undone):
+            raise Stopped
+
+    async def _carry_out(self, client: BillyClient, thread: DatabaseThread, stop: asyncio.Event) -> None:
+        assert self.books is not None  # noqa: S101 - planned in this process
+        self.books.use(client)
+        target = await thread.run(lambda: self.target)
+
+        def writes() -> UndoWrites:
+            assert self.books is not None  # noqa: S101 - as above, and each settling lists anew
+            job = self.job
+            return UndoWrites(job.resource, job.options, client, self.books, self.timing, self._rules(target))
+
+        async def settle() -> None:
+            await self._settle_and_plan(client, thread)
+
+        await self.carry_out(client, thread, stop, writes, Readings(), settle)
+
+    def _is_left_undone(self) -> bool:
+        statuses = self.job.journal.counts()
+        return any(statuses.get(status) for status in (VALID, PLANNED, *IN_DOUBT))

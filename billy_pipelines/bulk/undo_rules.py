@@ -1,0 +1,180 @@
+"""What undo does about one record: taken back, left as it is and why, or nothing left to do. Pure decisions, no I/O.
+
+Judged when the undo is planned, and again on the record as it is just before its write: what people change meanwhile is
+left alone too. A record is restored as a whole or not at all: an address of which the street is old and the town new
+would be worse than either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from billy_pipelines.billy.models import Record
+from billy_pipelines.bulk.verdicts import (
+    APPROVE,
+    ARCHIVE,
+    CREATE,
+    DELETE,
+    IN_DOUBT,
+    UPDATE,
+    UndoVerdict,
+    Verdict,
+)
+from billy_pipelines.database.journal import Outcome
+from billy_pipelines.database.undoing import ChangedRow
+from billy_pipelines.schemas.codes import sentence
+from billy_pipelines.schemas.resource import Resource
+from billy_pipelines.schemas.undoing import Restoring, edited, restoring
+
+DID = {
+    Verdict.CREATED: CREATE,
+    Verdict.UPDATED: UPDATE,
+    Verdict.ARCHIVED: ARCHIVE,
+    Verdict.DELETED: DELETE,
+}
+"""Verdict of a row -> what its job did to the record."""
+UNSETTLED = ""
+"""What became of the row is not known."""
+BACK = {CREATE: DELETE, UPDATE: UPDATE, ARCHIVE: UPDATE, DELETE: CREATE}
+"""What the job did -> what takes it back."""
+CREATED_THEN = "createdTime"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One record to take back, as the undo's journal keeps it in `item_data`."""
+
+    did: str
+    """What the job did to the record, '' where that is not known."""
+    billy_id: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+    @classmethod
+    def of_row(cls, row: ChangedRow) -> Task:
+        """The task for a row of the job."""
+        if row.status in (*IN_DOUBT, Verdict.FAILED) and row.action in (CREATE, APPROVE) and row.billy_id:
+            did = CREATE  # it failed, or is in doubt, but its record is there
+        elif row.error_code == "partly_changed":
+            did = row.action if row.action in (UPDATE, ARCHIVE) else UNSETTLED
+        else:
+            did = DID.get(Verdict(row.status), UNSETTLED) if row.status in DID else UNSETTLED
+        return cls(did, row.billy_id, row.before_image, row.after_image)
+
+    @classmethod
+    def read(cls, item_data: Mapping[str, Any] | None) -> Task:
+        """As it stands in the journal."""
+        return cls(**(item_data or {}))
+
+    def written(self) -> dict[str, Any]:
+        """For the journal."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Said:
+    """A verdict that needs no request, with its code and sentence."""
+
+    verdict: UndoVerdict
+    code: str
+    text: str
+    image: dict[str, Any] | None = None
+    """The record as it is now, where somebody needs it (to credit an invoice that stays)."""
+
+    def outcome(self, item_index: int, **more: Any) -> Outcome:
+        """For the journal."""
+        text = self.text
+        return Outcome(item_index, self.verdict, before_image=self.image, error_code=self.code, error=text, **more)
+
+
+@dataclass(frozen=True)
+class Undoable:
+    """There is something to do: delete the record, restore it, make it again."""
+
+    action: str
+    work: Restoring | None = None
+
+
+Judgement = Said | Undoable
+
+
+class Rules:
+    """The rules of one resource, in the language of the job's owner."""
+
+    def __init__(self, resource: Resource[Any], language: str, job_started: str = "") -> None:
+        """`job_started`: when the job began, as Billy writes times; a record older than that was there before it."""
+        self._resource = resource
+        self._language = language
+        self._job_started = job_started
+
+    def kept(self, code: str, **details: Any) -> Said:
+        """It stays as it is."""
+        return Said(UndoVerdict.KEPT, code, sentence(code, self._language, **details))
+
+    def reversed(self, code: str, **details: Any) -> Said:
+        """It is taken back, and this is to be said of it."""
+        return Said(UndoVerdict.REVERSED, code, sentence(code, self._language, **details))
+
+    def without_record(self, task: Task) -> Said | None:
+        """What holds whatever the record is now; None where that has to be looked at."""
+        missing = (
+            (task.did == CREATE and task.after is None)
+            or (task.did in (UPDATE, ARCHIVE) and (task.before is None or task.after is None))
+            or (task.did == DELETE and task.before is None)
+        )
+        if task.did == UNSETTLED:
+            return self.kept("job_unsettled")
+        return self.kept("image_missing") if missing else None
+
+    def gone(self, task: Task) -> Said:
+        """The record is in Billy no more: as wanted for one the job made, too late for one it changed."""
+        return self.reversed("already_gone") if task.did == CREATE else self.kept("deleted_since")
+
+    def judge(self, task: Task, record: Record, references: Any) -> Judgement:
+        """What is to be done about a record as it is now, that the job has made or changed."""
+        now, after, before = record.image(), task.after or {}, task.before or {}
+        if task.did == CREATE:
+            return self._made(record, now, after, references)
+        work = restoring(self._resource.undo, self._resource.writable, before, after, now)
+        if work.edited:
+            return self.kept("edited_since", fields=", ".join(dict.fromkeys(work.edited)), ids=record.id)
+        if not work.keys and not work.children:
+            return self.reversed("as_before")
+        if obstacle := self._resource.update_obstacle({}, record, self._language):
+            return Said(UndoVerdict.KEPT, obstacle.code, obstacle.message)
+        return Undoable(UPDATE, work)
+
+    def _made(self, record: Record, now: dict[str, Any], after: dict[str, Any], references: Any) -> Judgement:
+        resource = self._resource
+        if keeps := resource.undo.keeps(now, after, self._language):
+            return Said(UndoVerdict.KEPT, keeps.code, keeps.message, now)
+        if fields := edited(resource.undo, resource.writable, after, now):
+            return self.kept("edited_since", fields=", ".join(dict.fromkeys(fields)), ids=record.id)
+        if obstacle := resource.delete_obstacle(record, references, self._language):
+            return Said(UndoVerdict.KEPT, obstacle.code, obstacle.message)
+        if resource.in_use(record, references):
+            return self.kept("in_use_since", kind=resource.singular, ids=record.id)
+        return Undoable(DELETE)
+
+    def judge_again(self, task: Task, found: Sequence[Record]) -> Judgement:
+        """What is to be done about a record the job deleted. `found`: those in Billy that its row may mean (B19)."""
+        again = [record for record in found if not self._was_there(record)]
+        if again:
+            return self.kept("there_again", ids=", ".join(dict.fromkeys(record.id for record in again)))
+        return Undoable(CREATE)
+
+    def _was_there(self, record: Record) -> bool:
+        """Whether it was there before the job: then it is another one of that name."""
+        created = getattr(record, CREATED_THEN, None)
+        return isinstance(created, str) and bool(self._job_started) and created[:19] < self._job_started
+
+    def made_again(self, task: Task, new_id: str) -> Said:
+        """A deleted record was made again."""
+        image = task.before or {}
+        unknown = [each.field for each in self._resource.undo.children if image.get(each.field) is None]
+        ids = {"new": new_id, "old": task.billy_id or ""}
+        if unknown:
+            return self.reversed("made_again_in_part", fields=", ".join(unknown), **ids)
+        return self.reversed("made_again", **ids)

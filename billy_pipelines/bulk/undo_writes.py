@@ -1,0 +1,112 @@
+"""What one row of an undo does in Billy: what was made is deleted, what was changed restored, what was deleted made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from billy_pipelines.billy.client import BillyClient, writing_before
+from billy_pipelines.billy.errors import NotFound, OutcomeUnknown, Refused, TokenRefused
+from billy_pipelines.bulk.options import JobOptions
+from billy_pipelines.bulk.timing import Timing
+from billy_pipelines.bulk.undo_books import UndoBooks
+from billy_pipelines.bulk.undo_rules import Rules, Said, Task, Undoable
+from billy_pipelines.bulk.verdicts import CREATE, DELETE, UndoVerdict, Verdict
+from billy_pipelines.bulk.writes import USED_STATUSES, Writes
+from billy_pipelines.database.journal import Item, Outcome
+from billy_pipelines.schemas.codes import sentence
+from billy_pipelines.schemas.resource import Resource
+from billy_pipelines.schemas.undoing import PartlyRestored, body_again, restore
+
+
+class UndoWrites(Writes):
+    """The sender of an undo (`sync.Sender`): each row judged anew on its record as it is now, then one write."""
+
+    def __init__(
+        self,
+        resource: Resource[Any],
+        options: JobOptions,
+        client: BillyClient,
+        books: UndoBooks,
+        timing: Timing,
+        rules: Rules,
+    ) -> None:
+        super().__init__(resource, options, client, None, timing)
+        self._books = books
+        self._rules = rules
+
+    def payload(self, item: Item) -> Any:
+        """What is going to be sent, for its hash in the journal."""
+        return [item.action, item.billy_id, item.changes, self._body(item) if item.action == CREATE else None]
+
+    def reads_first(self, item: Item) -> bool:
+        """The records are read many at a time, beside the rows: a row leaves with its permit in hand."""
+        return False
+
+    async def send(self, item: Item, record: Any, read_at: float, permitted: bool) -> Outcome:
+        """Carry out one row; raises what the client raises."""
+        if item.action == CREATE:
+            return await self._make_again(item, permitted)
+        task = Task.read(item.item_data)
+        try:
+            record, read_at = await self._books.read(task.billy_id or "")
+        except NotFound:
+            return self._rules.gone(task).outcome(item.item_index)
+        judged = self._rules.judge(task, record, self._books.references)
+        if isinstance(judged, Said):
+            return judged.outcome(item.item_index)
+        with writing_before(read_at + self._fresh):
+            if judged.action == DELETE:
+                return await self._delete_made(item, record, task, permitted)
+            return await self._restore(item, record, judged, permitted)
+
+    async def _restore(self, item: Item, record: Any, judged: Undoable, permitted: bool) -> Outcome:
+        before, work = record.image(), judged.work
+        assert work is not None  # noqa: S101 - what is not deleted is restored
+        try:
+            await restore(
+                self._client,
+                self._resource.endpoint,
+                self._resource.endpoint_singular,
+                record.id,
+                work,
+                permitted=permitted,
+            )
+        except PartlyRestored as error:
+            text = sentence("partly_changed", self._options.language, message=error)
+            return Outcome(
+                item.item_index, Verdict.FAILED, before_image=before, error_code="partly_changed", error=text
+            )
+        return Outcome(item.item_index, UndoVerdict.REVERSED, before_image=before)
+
+    async def _delete_made(self, item: Item, record: Any, task: Task, permitted: bool) -> Outcome:
+        try:
+            deleted = await self._client.delete(self._resource.endpoint, record.id, permitted=permitted)
+        except NotFound:
+            return self._rules.gone(task).outcome(item.item_index)
+        except TokenRefused:
+            raise
+        except Refused as error:
+            if error.status not in USED_STATUSES:
+                raise
+            return self._rules.kept("billy_keeps", message=error).outcome(item.item_index)
+        if record.id not in deleted and not await self._is_gone(record.id):
+            text = sentence("not_deleted", self._options.language)
+            return Outcome(item.item_index, Verdict.FAILED, error_code="not_deleted", error=text)
+        return Outcome(item.item_index, UndoVerdict.REVERSED, before_image=record.image())
+
+    def _body(self, item: Item) -> dict[str, Any]:
+        image = Task.read(item.item_data).before or {}
+        return body_again(self._resource.undo, self._resource.writable, image)
+
+    async def _make_again(self, item: Item, permitted: bool) -> Outcome:
+        answer = await self._client.create(
+            self._resource.endpoint, self._resource.endpoint_singular, self._body(item), permitted=permitted
+        )
+        try:
+            record = self._resource.created_record(answer)
+        except (ValidationError, KeyError, IndexError) as error:
+            raise OutcomeUnknown(f"Billy's answer to the create cannot be read: {error}") from error
+        said = self._rules.made_again(Task.read(item.item_data), record.id)
+        return said.outcome(item.item_index, billy_id=record.id, after_image=record.image())
