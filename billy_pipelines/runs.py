@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -31,7 +31,8 @@ from sqlalchemy import Engine, text
 
 from billy_pipelines.bulk.context import load_job
 from billy_pipelines.bulk.lifecycle import end_cancelled, end_interrupted, in_progress
-from billy_pipelines.bulk.verdicts import RUNNING, State
+from billy_pipelines.bulk.undo_target import selection_of
+from billy_pipelines.bulk.verdicts import RUNNING, UNDO, State
 from billy_pipelines.database.connection import Database
 from billy_pipelines.database.jobs import JobRow, list_jobs, want_launch
 from billy_pipelines.database.locks import job_is_alive, lock_key
@@ -41,6 +42,10 @@ LOCATION = "billy_pipelines"
 DEFINITIONS_MODULE = "billy_pipelines.definitions"
 PARTITIONS = "billy_uploads"
 JOB_TAG = "billy/job_id"
+UNDO_JOB = "undo"
+"""The Dagster job that takes a job back."""
+UNDO_OP = "take_back"
+"""Its op; of another name, since Dagster takes one name for an op and a job for a conflict."""
 PROGRESS_TAG = "billy/progress"
 UNFINISHED = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 STARTING_SECONDS = 60.0
@@ -58,6 +63,16 @@ def job_name(resource: str) -> str:
     return f"bulk_{resource}"
 
 
+def job_of(job: JobRow) -> str:
+    """The Dagster job that works on a job."""
+    return UNDO_JOB if job.operation == UNDO else job_name(job.resource_type)
+
+
+def partition_of(job: JobRow) -> str | None:
+    """Its partition; an undo has none: the launchpad asks for the job to take back, not for a partition."""
+    return None if job.operation == UNDO else job.job_id
+
+
 def run_tags(job: JobRow) -> dict[str, str]:
     """The tags every run of a job carries."""
     return {
@@ -68,9 +83,25 @@ def run_tags(job: JobRow) -> dict[str, str]:
     }
 
 
-def run_config(job: JobRow) -> dict[str, Any]:
-    """Run config of a job: its options, given to the first asset only (R9)."""
-    return {"ops": {f"{job.resource_type}__rows": {"config": job.options}}}
+def run_config(job: JobRow, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Run config of a job: the options given with this run, for the first asset only (R9); an undo has a selection
+    instead. The others are the job's own: a run that named them all would put back what was changed since it, when it
+    is re-executed."""
+    if job.operation == UNDO:
+        lines, only = selection_of(job)
+        dry_run = bool(job.options.get("dry_run"))
+        config = {"job_id": job.undoes, "dry_run": dry_run, "lines": lines, "only": only or "everything"}
+        return {"ops": {UNDO_OP: {"config": config}}}
+    return {"ops": {_first_op(job.resource_type): {"config": dict(given)}}} if given else {}
+
+
+def options_given(config: Mapping[str, Any], resource: str) -> dict[str, Any]:
+    """The options that a run of a resource's job was given, as they stand in its run config."""
+    return dict(((config.get("ops") or {}).get(_first_op(resource)) or {}).get("config") or {})
+
+
+def _first_op(resource: str) -> str:
+    return f"{resource}__rows"
 
 
 # -- the instance ------------------------------------------------------------------------------------------------------
@@ -123,17 +154,24 @@ class ForegroundEnd:
 
 
 def execute_in_foreground(
-    instance: DagsterInstance, job: JobRow, watch: Callable[[str], None], *, poll_seconds: float = 0.2
+    instance: DagsterInstance,
+    job: JobRow,
+    watch: Callable[[str], None],
+    given: Mapping[str, Any] | None = None,
+    *,
+    poll_seconds: float = 0.2,
 ) -> ForegroundEnd:
-    """Execute a job as a real run in this process.
+    """Execute a job as a real run in this process, with options `given` besides its own.
 
     Dagster works in a second thread, so that its own signal handling stays out and the main thread is free for two
     things: to turn Ctrl-C and SIGTERM into a cancellation that nothing retries (R2), and to call `watch(run_id)`.
     """
     global _foreground_run
     repository = ReconstructableRepository.for_module(DEFINITIONS_MODULE, "defs")
-    reconstructable = repository.get_reconstructable_job(job_name(job.resource_type))
-    instance.add_dynamic_partitions(PARTITIONS, [job.job_id])
+    reconstructable = repository.get_reconstructable_job(job_of(job))
+    partition = partition_of(job)
+    if partition is not None:
+        instance.add_dynamic_partitions(PARTITIONS, [partition])
     origin = RemoteRepositoryOrigin(
         ManagedGrpcPythonEnvCodeLocationOrigin(
             LoadableTargetOrigin(executable_path=sys.executable, module_name=DEFINITIONS_MODULE), LOCATION
@@ -142,9 +180,9 @@ def execute_in_foreground(
     )
     run = instance.create_run_for_job(
         reconstructable.get_definition(),
-        run_config=run_config(job),
-        tags={**run_tags(job), PARTITION_NAME_TAG: job.job_id},
-        remote_job_origin=RemoteJobOrigin(origin, job_name(job.resource_type)),
+        run_config=run_config(job, given),
+        tags={**run_tags(job), **({PARTITION_NAME_TAG: partition} if partition is not None else {})},
+        remote_job_origin=RemoteJobOrigin(origin, job_of(job)),
         job_code_origin=reconstructable.get_python_origin(),
     )
     _foreground_run = run.run_id

@@ -1,4 +1,4 @@
-"""Plans that wait for a person: a dry run's, and a delete's that came as a dropped file (rules B9, B17)."""
+"""Plans that wait for a person: a dry run's, an approval's, a delete's that came as a dropped file (B9, B17)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine, func
 
+from billy_pipelines.bulk.approvals import is_to_approve, planned_approvals
 from billy_pipelines.bulk.context import JobContext
 from billy_pipelines.bulk.planning import Plan
 from billy_pipelines.bulk.verdicts import DELETE, PLANNED, State, Verdict
@@ -33,6 +34,8 @@ def apply_plan(engine: Engine, job_id: str, *, confirm_count: int = 0, launch: b
     job = get_job(engine, job_id)
     if job is None:
         raise NotApplicable(f"There is no job {job_id!r}. `billy status` lists the jobs.")
+    if job.part_of:
+        raise NotApplicable(f"Job {job_id} is a part of job {job.part_of}; apply the plan of that one.")
     if job.status != State.PLANNED or job.completed_at is None:
         raise NotApplicable(f"Job {job_id} is {job.status}; only a plan that waits for a person can be applied.")
     options = {**job.options, "dry_run": False, "confirm_count": confirm_count}
@@ -50,7 +53,7 @@ def apply_plan(engine: Engine, job_id: str, *, confirm_count: int = 0, launch: b
             options=options,
             applied_at=func.clock_timestamp(),
         )
-        if moved and launch:
+        if moved and launch and not (job.applied_at and job.launch_wanted):  # once is enough, however often it is asked
             want_launch(connection, job_id)
         applied = get_job(connection, job_id)
     if not moved or applied is None:
@@ -60,6 +63,8 @@ def apply_plan(engine: Engine, job_id: str, *, confirm_count: int = 0, launch: b
 
 def waits_for_person(job: JobContext, register: int) -> str:
     """Why the plan must not be carried out yet, '' when it may. `register`: live records in Billy now."""
+    if is_to_approve(job):
+        return _approval_waits(job)
     if job.row.operation != DELETE:
         return ""
     done = len(job.journal.leaders((Verdict.DELETED, Verdict.ARCHIVED)))
@@ -76,6 +81,15 @@ def waits_for_person(job: JobContext, register: int) -> str:
     else:
         return ""
     return sentence(code, language, job=job.job_id, number=number)
+
+
+def _approval_waits(job: JobContext) -> str:
+    """Typed or dropped: only a plan that a person applied is carried out (rule B9)."""
+    planned = job.journal.leaders((PLANNED,))
+    approved = planned_approvals(job, planned)
+    if job.row.applied_at or not (planned or approved):
+        return ""
+    return sentence("apply_approve", job.options.language, job=job.job_id, number=len(approved))
 
 
 def hold_to_plan(resource: Resource[Any], items: Sequence[Item], plan: Plan, language: str) -> None:

@@ -58,7 +58,15 @@ class JobContext:
             options.language.value,
             contact_by_name=options.contact_by_name,
             own_numbers=options.own_numbers,
+            approve=options.approve,
+            create_missing=options.create_missing,
         )
+
+    @property
+    def families(self) -> list[str]:
+        """The families of records it writes, in the order in which their locks are taken."""
+        makes = self.resource.makes if self.options.create_missing else ()
+        return sorted({self.resource.family, *(RESOURCES[each.resource].family for each in makes)})
 
     @property
     def journal(self) -> Journal:
@@ -87,12 +95,15 @@ RESERVED_NAMES = frozenset(
     {
         "plan.csv",
         "plan.md",
+        "plan_missing.csv",
         "run.log",
         "results.csv",
         "rejected.csv",
         "failed.csv",
         "unprocessed.csv",
         "report.md",
+        "undo.csv",
+        "credit_notes.csv",
         "again",
     }
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,10 +14,11 @@ from billy_pipelines.bulk.matching import Register
 from billy_pipelines.bulk.options import Switch
 from billy_pipelines.bulk.settling import Settled, settle_creates
 from billy_pipelines.bulk.timing import Timing
-from billy_pipelines.bulk.verdicts import CREATE, DELETE, VALID, VERDICT_OF_ACTION, Verdict
+from billy_pipelines.bulk.verdicts import APPROVE, CREATE, DELETE, VALID, VERDICT_OF_ACTION, Verdict
 from billy_pipelines.bulk.writes import Writes
 from billy_pipelines.database.journal import Item, Outcome
 from billy_pipelines.schemas.codes import sentence
+from billy_pipelines.schemas.invoice_approval import APPROVED
 
 MOST_ATTEMPTS = 6
 READ_TOGETHER = 50
@@ -51,6 +53,14 @@ class Doubts:
         for start in range(0, len(changes), READ_TOGETHER):
             outcomes += await asyncio.gather(*map(self._settle_change, changes[start : start + READ_TOGETHER]))
         return outcomes
+
+    async def _settle_approval(self, item: Item) -> Outcome:
+        """Approved, or the draft it was, which is approved in its turn; one that is gone is found so then (B10)."""
+        image = None
+        with contextlib.suppress(NotFound):
+            record = await self._resource.read_one(self._client, item.billy_id or "")
+            image = record.image() if record.state == APPROVED else None
+        return Outcome(item.item_index, Verdict.CREATED, after_image=image, action=CREATE)
 
     def _settle_create(self, found: Settled) -> Outcome:
         item = found.item
@@ -95,6 +105,8 @@ class Doubts:
 
     async def _settle_change(self, item: Item) -> Outcome:
         """A change in doubt is read back: done when nothing of it is missing, planned anew otherwise."""
+        if item.action == APPROVE:
+            return await self._settle_approval(item)
         done = VERDICT_OF_ACTION[item.action or ""]
         try:
             record = await self._resource.read_one(self._client, item.billy_id or "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +18,11 @@ from billy_pipelines.bulk.doubts import Doubts
 from billy_pipelines.bulk.group_commit import DatabaseThread
 from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.matching import Match, Register, chosen_keys
+from billy_pipelines.bulk.on_the_way import OnTheWay
 from billy_pipelines.bulk.options import Switch, gate_limit
 from billy_pipelines.bulk.planning import Planner
+from billy_pipelines.bulk.progress import Progress
+from billy_pipelines.bulk.since_export import exports_of
 from billy_pipelines.bulk.sync import Readings
 from billy_pipelines.bulk.verdicts import (
     ACTIONS,
@@ -53,6 +56,12 @@ class Execution(Workplace):
     register_size: int = 0
     """Records in Billy, as last listed."""
 
+    def __post_init__(self) -> None:
+        """What rows need and Billy lacks is worked on under the same lease."""
+        self._on_the_way = OnTheWay(
+            lambda: self.job, self.progress, lambda part: Execution(part, self.lease, Progress(), self.timing)
+        )
+
     # -- the plan --------------------------------------------------------------------------------------------------
 
     async def plan(self, stop: asyncio.Event) -> None:
@@ -73,22 +82,25 @@ class Execution(Workplace):
         company = await check_books(job.settings, job.engine, job.organization, client, thread.run)
         await thread.run(lambda: self.note(f"books of {titled(company)}"))
         statuses = await thread.run(self.job.journal.counts)
-        if any(statuses.get(status) for status in IN_DOUBT):
+        if any(statuses.get(status) for status in IN_DOUBT) or await thread.run(self._on_the_way.in_doubt):
             # An earlier process died, or was stopped, with requests on their way.
             self.progress.phase = "waiting for what an earlier run may still have on its way"
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self.timing.settle_after_timeout)
             self.progress.phase = "planning"
-        await self._settle_and_plan(client, thread)
+        await self.settle_and_plan(client, thread)
 
-    async def _settle_and_plan(self, client: BillyClient, thread: DatabaseThread) -> None:
-        """One fresh, complete listing; rows in doubt are settled against it, then open rows planned against it."""
+    async def settle_and_plan(
+        self, client: BillyClient, thread: DatabaseThread, listed: Sequence[Any] | None = None
+    ) -> None:
+        """One fresh, complete listing, or `listed` if that was just made; rows in doubt are settled against it, then
+        open rows planned against it."""
         journal = self.job.journal
         doubtful = await thread.run(lambda: journal.leaders(IN_DOUBT))
         listed_at = time.monotonic()
         terms = self.job.terms
         fields = await thread.run(journal.fields)
-        records = await self.job.resource.read_all(client)
+        records = await self.job.resource.read_all(client) if listed is None else listed
         self.references = await self.job.resource.load_references(client, terms, fields, records)
         # What this job has made is no longer "there already": its other rows were judged against it in the first plan.
         ours = await thread.run(journal.claimed_ids)
@@ -103,15 +115,23 @@ class Execution(Workplace):
         applied = self.job.row.applied_at is not None or terms.operation == DELETE
         wanted = (*OPEN, *DECIDED_BY_PLAN) if nothing_sent and not applied else OPEN
         items = [item for item in await thread.run(lambda: journal.leaders(wanted)) if item.item_data is not None]
-        planner = Planner(self.job.resource, self.job.options, register, terms, self.references)
+        way = self._on_the_way
+        exports = await thread.run(lambda: exports_of(self.job))
+
+        def planner_of(references: Any) -> Planner:
+            return Planner(self.job.resource, self.job.options, register, terms, references, exports)
+
+        self.references = await way.plan(client, thread, items, self.references, planner_of)
+        planner = planner_of(self.references)
         planner.name_all(items)
-        for item in items:
-            resolved = planner.resolve(item)
+        for item in way.as_given(items):
+            resolved = way.explained(planner.resolve(item))
             match = await self._seen_whole(client, resolved.row, planner.match(resolved.row))
             planner.add(item, resolved, match)
         plan = planner.plan
         if applied:
-            hold_to_plan(self.job.resource, items, plan, terms.language)
+            hold_to_plan(self.job.resource, way.as_agreed(items), plan, terms.language)
+        await thread.run(lambda: way.keep_needed(plan.items))
         self.register_size = register.size
         await thread.run(lambda: journal.plan(plan.items))
         self.readings.at, self.readings.records = listed_at, plan.records
@@ -177,6 +197,17 @@ class Execution(Workplace):
             raise Stopped
 
     async def _carry_out(self, client: BillyClient, thread: DatabaseThread, stop: asyncio.Event) -> None:
+        if self.job.options.create_missing:
+            go_on = await self._on_the_way.carry_out(client, thread, stop)
+            await self._summarize(thread)
+            if not go_on:
+                return
+            self.progress.phase = "writing"
+        await self.send(client, thread, stop)
+        await approve_drafts(self, client, thread, self.references, stop)
+
+    async def send(self, client: BillyClient, thread: DatabaseThread, stop: asyncio.Event) -> None:
+        """Carry out the planned rows, and nothing beside them."""
         job, options = self.job, self.job.options
         state = BulkState(self._say)
 
@@ -186,14 +217,13 @@ class Execution(Workplace):
             return Writes(job.resource, options, client, self.references, self.timing)
 
         async def settle() -> None:
-            await self._settle_and_plan(client, thread)
+            await self.settle_and_plan(client, thread)
 
         try:
             await self.carry_out(client, thread, stop, writes, self.readings, settle)
         finally:
             if self.progress.remark:
                 await thread.run(lambda: self.note(self.progress.remark))
-        await approve_drafts(self, client, thread, self.references, stop)
 
     def _say(self, remark: str) -> None:
         self.progress.remark = remark

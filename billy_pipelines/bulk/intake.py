@@ -19,7 +19,15 @@ from sqlalchemy import Connection, Engine, func, text
 
 from billy_pipelines.bulk.context import job_folder, upload_path
 from billy_pipelines.bulk.matching import chosen_keys
-from billy_pipelines.bulk.options import OptionsError, check_policy, parse_options
+from billy_pipelines.bulk.options import (
+    OptionsError,
+    approves,
+    check_approve,
+    check_create_missing,
+    check_policy,
+    makes_missing,
+    parse_options,
+)
 from billy_pipelines.bulk.reading import sha256_of
 from billy_pipelines.bulk.verdicts import DELETE, FINISHED, RESUMABLE, State
 from billy_pipelines.database.jobs import (
@@ -107,7 +115,7 @@ def receive(
     check_place(settings, organization, resource, operation)
     org = settings.organization(organization)
     try:
-        wanted = parse_options({**_defaults(operation), **org.options, **options}, "options").model_dump(mode="json")
+        wanted = _wanted(org.options, options, resource, operation)
         check_policy(wanted, org.policy, "options")
         chosen_keys(RESOURCES[resource], wanted["match_on"])
     except (OptionsError, ValueError) as error:
@@ -122,6 +130,11 @@ def receive(
         mirror_organization(connection, organization)
         known = jobs_of_upload(connection, organization, resource, operation, sha256)
         standing = _never_arrived(settings, known) if again else _standing(connection, known, wanted["dry_run"])
+        if standing is not None and standing.status == State.UNDOING:
+            raise Refused(
+                f"Job {standing.job_id} with the same content is being taken back right now. Wait for its end; a file "
+                "that lies in the upload folder is taken then by itself."
+            )
         reception = _reception(connection, standing, launch=launch)
         if standing is None:
             job_id = _free_id(connection, organization, resource, operation, sha256)
@@ -135,15 +148,20 @@ def receive(
             }
             if operation == DELETE and not launch:
                 values["applied_at"] = func.now()  # a person has typed it; a dropped file waits for one (rule B17)
+            # An approval waits for `billy apply` however it came (rule B9).
             create_job(connection, {"job_id": job_id, **values})
         else:
             job_id = standing.job_id
             if reception is Reception.RESUMED:
                 given = {name: wanted[name] for name in options}
+                if wanted["approve"] and not standing.options.get("approve"):
+                    given["max_error_rate"] = wanted["max_error_rate"]
                 update_job(connection, job_id, options={**standing.options, **given, "dry_run": wanted["dry_run"]})
                 if operation == DELETE:
                     # Typed, a person stands behind it; dropped, it waits for one, whoever began it (rule B17).
                     update_job(connection, job_id, applied_at=None if launch else func.now())
+                elif {**standing.options, **given}.get("approve"):
+                    update_job(connection, job_id, applied_at=None)  # what is left waits for a person again (rule B9)
         if launch and reception in (Reception.NEW, Reception.RESUMED):
             want_launch(connection, job_id)
         job = get_job(connection, job_id)
@@ -179,9 +197,30 @@ def check_place(settings: Settings, organization: str, resource: str, operation:
         raise Refused(f"The operation {operation!r} is not offered for {resource}. Offered: {offered}.")
 
 
-def _defaults(operation: str) -> dict[str, Any]:
-    """Options whose default is another one for this operation: a delete is all or nothing (rule B21)."""
-    return {"max_error_rate": 0} if operation == DELETE else {}
+def _wanted(
+    of_organization: Mapping[str, Any], options: Mapping[str, Any], resource: str, operation: str
+) -> dict[str, Any]:
+    """All options of a new job, as plain values. What the organization says for invoices only is for them only.
+
+    Raises:
+        OptionsError
+    """
+    check_approve(options, resource, operation, "options")
+    check_create_missing(options, resource, operation, "options")
+    elsewhere = {
+        "approve": not approves(resource, operation),
+        "create_missing": not makes_missing(resource, operation),
+    }
+    own = {name: value for name, value in of_organization.items() if not elsewhere.get(name)}
+    chosen = {**own, **options}
+    parsed = parse_options(chosen, "options")
+    return parsed.model_copy(update=_defaults(operation, parsed.approve, chosen)).model_dump(mode="json")
+
+
+def _defaults(operation: str, approve: bool, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Options whose default is another one here: deletes and approvals are all or nothing (rule B21)."""
+    strict = (operation == DELETE or approve) and "max_error_rate" not in chosen
+    return {"max_error_rate": 0} if strict else {}
 
 
 def _standing(connection: Connection, known: list[JobRow], dry_run: bool) -> JobRow | None:

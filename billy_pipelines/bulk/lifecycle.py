@@ -7,26 +7,36 @@ from typing import Any
 from sqlalchemy import Engine, func
 
 from billy_pipelines.bulk import reports
+from billy_pipelines.bulk.approvals import leave_drafts, wanted_again
 from billy_pipelines.bulk.context import JobContext, load_job
 from billy_pipelines.bulk.document import job_document
 from billy_pipelines.bulk.halted import Halted
+from billy_pipelines.bulk.options import OptionsError, check_create_missing, check_policy, parse_options
 from billy_pipelines.bulk.reading import remember_mapping
+from billy_pipelines.bulk.retention import FILES, was_pruned
+from billy_pipelines.bulk.sub_jobs import made_counts
+from billy_pipelines.bulk.undo_report import write_undo
+from billy_pipelines.bulk.undo_target import settle_target
 from billy_pipelines.bulk.verdicts import (
     CREATE,
     DELETE,
     FINISHED,
+    IN_DOUBT,
     OUTCOME_UNKNOWN,
     PLANNED,
     RETRIABLE,
     RUNNING,
     SUCCESSFUL,
+    UNDO,
     VALID,
     State,
+    UndoVerdict,
     Verdict,
     finished_state,
     tally,
+    verdicts_of,
 )
-from billy_pipelines.database.jobs import JobRow, add_error, change_status, update_job
+from billy_pipelines.database.jobs import JobRow, add_error, change_status, parts_of, update_job
 from billy_pipelines.database.journal import Item, Outcome
 from billy_pipelines.database.locks import job_is_alive
 from billy_pipelines.database.tables import jobs
@@ -37,19 +47,24 @@ BEGINNABLE = (State.PENDING, State.VALIDATING, State.PLANNED, State.PROCESSING, 
 
 
 def begin(job: JobContext, run_id: str, options: dict[str, Any] | None = None) -> JobContext:
-    """A run takes the job on (its lease is held). Options given with the run become the job's.
+    """A run takes the job on (its lease is held). Options given with the run become the job's; its others stay.
 
     Raises:
-        Halted: the job is in a state that no run may change.
+        Halted: the job is in a state that no run may change, or options are not allowed.
     """
+    if job.row.part_of:
+        raise Halted("part_of_job", f"Job {job.job_id} is a part of job {job.row.part_of}, which carries it out.")
+    if job.row.operation != UNDO and was_pruned(job.row, FILES):
+        text = f"The files of job {job.job_id} are past their time (docs/exports.md); drop the file again."
+        raise Halted("job_closed", text, resumable=False)
+    wanted = _wanted(job, options or {})
     values: dict[str, Any] = {
         "dagster_run_id": run_id,
         "launch_wanted": False,
         "started_at": func.coalesce(jobs.c.started_at, func.clock_timestamp()),
         "completed_at": None,
+        "options": wanted,
     }
-    if options is not None and job.row.status != State.COMPLETED:
-        values["options"] = options
     with job.engine.begin() as connection:
         changed = change_status(
             connection,
@@ -61,8 +76,42 @@ def begin(job: JobContext, run_id: str, options: dict[str, Any] | None = None) -
     if not changed:
         raise Halted("job_closed", f"Job {job.job_id} is {job.row.status}; a run cannot change that.")
     if job.row.status == State.COMPLETED_WITH_ERRORS:
-        reopen(job)
+        for each in (job, *_parts(job)):
+            reopen(each)
+    elif job.row.status in (State.CANCELLED, State.FAILED):
+        job.journal.write(wanted_again(job.journal.leaders([Verdict.FAILED])))
     return load_job(job.settings, job.engine, job.job_id)
+
+
+def _wanted(job: JobContext, given: dict[str, Any]) -> dict[str, Any]:
+    """All options of the job with those given for this run. A job that is completed keeps its own.
+
+    None exceeds what the organization allows (rule B25): options come with a retry and from the launchpad too, and the
+    policy can have changed since the file was taken in.
+    """
+    if job.row.status == State.COMPLETED or job.row.operation == UNDO:
+        return job.row.options
+    try:
+        options = parse_options({**job.row.options, **given}, "options").model_dump(mode="json")
+        check_policy(options, job.organization.policy, "options")
+        check_create_missing(options, job.row.resource_type, job.row.operation, "options")
+    except OptionsError as error:
+        refused = Halted("bad_option", str(error), resumable=False)
+        if job.row.status == State.PENDING:
+            end_failed(job, refused)  # nobody would ever start it again
+        raise refused from error
+    _check_options(job, options)
+    return options
+
+
+def _check_options(job: JobContext, options: dict[str, Any]) -> None:
+    """A plan of drafts stays one: approval is decided when the file is handed in, before its plan is looked at (B9)."""
+    if options.get("approve") and not job.row.options.get("approve"):
+        raise Halted(
+            "bad_option",
+            "approve cannot be turned on for a job that began without it. Approve its drafts in Billy.",
+            resumable=False,
+        )
 
 
 def _is_new(job: JobContext) -> bool:
@@ -80,13 +129,20 @@ def reopen(job: JobContext) -> None:
         for i in failed
         if i.error_code != "outcome_unknown" and i.item_index not in made and not _is_held(job, i)
     ]
-    job.journal.write([*unknown, *again])
+    # What an undo kept may not be edited, or in use, any more.
+    kept = [Outcome(i.item_index, VALID) for i in job.journal.leaders([UndoVerdict.KEPT])]
+    job.journal.write([*unknown, *again, *wanted_again(failed), *kept])
 
 
 def _is_held(job: JobContext, item: Item) -> bool:
     """Whether a row was left alone because its record is no more what a person has agreed to."""
     agreed = job.row.applied_at is not None or job.row.operation == DELETE
     return agreed and item.error_code in ("changed_since_plan", "gone_since_plan")
+
+
+def _parts(job: JobContext) -> list[JobContext]:
+    """Its sub-jobs, which begin and end with it."""
+    return [load_job(job.settings, job.engine, row.job_id) for row in parts_of(job.engine, [job.job_id])]
 
 
 def in_progress(row: JobRow) -> bool:
@@ -99,7 +155,7 @@ def as_it_stands(engine: Engine, row: JobRow) -> JobRow:
     if not in_progress(row):
         return row
     with engine.connect() as connection:
-        alive = job_is_alive(connection, row.job_id)
+        alive = job_is_alive(connection, row.part_of or row.job_id)
     return row if alive else row.model_copy(update={"status": State.INTERRUPTED})
 
 
@@ -122,7 +178,8 @@ def end_completed(job: JobContext) -> JobRow:
 
 def end_failed(job: JobContext, error: Halted) -> JobRow:
     """The job could not go on: its code and text stand on the job, the rest of the rows is unprocessed."""
-    way_back = f" Then `billy retry {job.job_id}` goes on, or the same file once more." if error.resumable else ""
+    or_drop = "" if job.row.operation == UNDO else ", or the same file once more"
+    way_back = f" Then `billy retry {job.job_id}` goes on{or_drop}." if error.resumable else ""
     add_error(job.engine, job.job_id, error.code, f"{error}{way_back}")
     return _end(job, State.FAILED)
 
@@ -137,22 +194,37 @@ def end_interrupted(job: JobContext) -> JobRow:
     return _end(job, State.INTERRUPTED, keep_open=True)
 
 
+def _end_parts(job: JobContext, state: State | None, *, keep_open: bool) -> None:
+    """Sub-jobs end as their job does; one that is done is done, whatever became of the rest."""
+    for part in _parts(job):
+        statuses = part.journal.counts()
+        is_open = any(statuses.get(status) for status in (VALID, PLANNED, Verdict.UNPROCESSED, *IN_DOUBT))
+        _end(part, state if is_open or state is State.PLANNED else None, keep_open=keep_open)
+    if made := made_counts(job.engine, job.job_id):
+        source = load_job(job.settings, job.engine, job.job_id).row.source
+        update_job(job.engine, job.job_id, source={**source, "on_the_way": made})
+
+
 def _end(job: JobContext, state: State | None, *, keep_open: bool = False) -> JobRow:
+    _end_parts(job, state, keep_open=keep_open)
     if not keep_open and state is not State.PLANNED:
         job.journal.move((VALID, PLANNED), Verdict.UNPROCESSED)
+        leave_drafts(job, state)
     statuses = job.journal.counts()
     job = load_job(job.settings, job.engine, job.job_id)  # reading the file has set its number of rows meanwhile
-    table = reports.table_of(job)
+    undo = job.row.operation == UNDO
+    table = None if undo else reports.table_of(job)
     # A job that ended before it read its file still answers for every row of it.
-    counts = tally(statuses, max(job.row.total_items, len(table.lines) if table else 0))
+    total = max(job.row.total_items, len(table.lines) if table else 0)
+    counts = tally(statuses, total, verdicts_of(job.row.operation))
     state = state or finished_state(counts)
     decided = counts["total"] - counts[Verdict.UNPROCESSED]
     values: dict[str, Any] = {
         "status": state,
         "counts": counts,
         "total_items": counts["total"],
-        "successful_items": sum(counts[verdict] for verdict in SUCCESSFUL),
-        "failed_items": counts[Verdict.FAILED] + counts[Verdict.REJECTED],
+        "successful_items": sum(counts.get(verdict, 0) for verdict in SUCCESSFUL),
+        "failed_items": counts[Verdict.FAILED] + counts.get(Verdict.REJECTED, 0),
         "progress": 100.0 if state in FINISHED else round(100 * decided / max(1, counts["total"]), 1),
         "completed_at": func.clock_timestamp(),
         "launch_wanted": False,
@@ -160,8 +232,13 @@ def _end(job: JobContext, state: State | None, *, keep_open: bool = False) -> Jo
     update_job(job.engine, job.job_id, **values)
     if state in FINISHED and values["successful_items"]:
         remember_mapping(job, table)
+    if undo and not keep_open and not job.options.dry_run:
+        settle_target(job.engine, job.row)
     job = load_job(job.settings, job.engine, job.job_id)
     make_folder(job.folder)
+    if undo:
+        write_undo(job, job_document(job.settings, job.row))
+        return job.row
     reports.write_results(job, table)
     reports.write_report(job, reports.report_text(job, job_document(job.settings, job.row)))
     return job.row

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from billy_pipelines.billy.models import Record
 from billy_pipelines.schemas.resource import KeyKind, MatchKey, Resource, Row
@@ -26,32 +26,67 @@ class Match(Generic[R]):
     """Fields that contradict, for `possible_duplicate`."""
 
 
+class _Unmade(NamedTuple):
+    """A row of the file, in place of the record it will become."""
+
+    row: Row
+    id: str
+
+
 class Register(Generic[R]):
     """Present records, indexed by every match key. Records can be added as they come into being."""
 
-    def __init__(
-        self, resource: Resource[R], records: Iterable[R], match_on: Sequence[str] = (), *, of_file: bool = False
-    ) -> None:
-        """`of_file`: the records are rows of one file, in which a shared key that comes twice is none any more."""
+    def __init__(self, resource: Resource[R], records: Iterable[R], match_on: Sequence[str] = ()) -> None:
         self._resource = resource
-        self._own_numbers = ("contactNo", "ean") if of_file else ("ean",)
+        self._by_name = {key.name: key for key in resource.match_keys}
         self._keys = chosen_keys(resource, match_on)
         settling = (KeyKind.CONTENT, KeyKind.WEAK)
         self._names = next((key for kind in settling for key in resource.match_keys if key.kind is kind), None)
         # The name is known by whatever is matched on: settling depends on it.
         self._indexed = {key.name: key for key in (*self._keys, *([self._names] if self._names else []))}
-        self._index: dict[str, dict[str, list[R]]] = {name: defaultdict(list) for name in self._indexed}
+        self._index: dict[str, dict[str, list[R | _Unmade]]] = {name: defaultdict(list) for name in self._indexed}
         self.size = 0
         for record in records:
             self.add(record)
 
     def add(self, record: R) -> None:
         """Make a record known."""
+        self._add(record, record)
+
+    def add_row(self, row: Row, made_up_id: str) -> None:
+        """Make the record known that a row will become, without keeping it: 100,000 of them are 250 MB, their rows are
+        there anyway, and hardly any is ever met again."""
+        self._add(self._resource.as_record(row, made_up_id), _Unmade(row, made_up_id))
+
+    def _add(self, record: R, kept: R | _Unmade) -> None:
         self.size += 1
         for key in self._indexed.values():
             for value in key.of_record(record):
                 if value:
-                    self._index[key.name][value].append(record)
+                    self._index[key.name][value].append(kept)
+
+    def _known(self, key: str, value: str) -> list[R]:
+        """The records that have this key."""
+        return [
+            self._resource.as_record(each.row, each.id) if isinstance(each, _Unmade) else each
+            for each in self._index[key].get(value, [])
+        ]
+
+    def replace(self, old: R, new: R) -> None:
+        """Know a record in place of another."""
+        for key in self._indexed.values():
+            for value in filter(None, key.of_record(old)):
+                self._index[key.name][value].remove(old)
+        self.size -= 1
+        self.add(new)
+
+    def named_by(self, row: Row) -> R | None:
+        """The record a row names by a strong key, if it is one."""
+        for key in self._keys:
+            if key.is_strong and (value := key.of_row(row)) and (found := self._known(key.name, value)):
+                present = self._live(found)
+                return present[0] if len({record.id for record in present}) == 1 else None
+        return None
 
     def find(self, row: Row, *, strongest_only: bool = False) -> Match[R]:
         """The record the row means, by the first key that decides.
@@ -63,9 +98,8 @@ class Register(Generic[R]):
             value = key.of_row(row)
             if not value:
                 continue
-            found = self._index[key.name].get(value, [])
-            live = [record for record in found if not self._resource.is_archived(record)]
-            match = self._judge(key, row, live or found)
+            found = self._known(key.name, value)
+            match = self._judge(key, row, self._live(found))
             if match is not None:
                 return match
             if strongest_only or (key.must_exist and not found):
@@ -76,11 +110,12 @@ class Register(Generic[R]):
         if not candidates:
             return None
         if key.kind is KeyKind.IDENTITY:
-            return _only(key, candidates)
+            fitting = [record for record in candidates if not self._are_apart(key, row, record)]
+            return _only(key, fitting) if fitting else None
         if key.kind is KeyKind.SHARED:
-            # B6: no key where several have it, or the EAN differs: one public body has many EANs. Two rows of a file
-            # with a customer number each are two departments of one firm, so there several have it.
-            alone = len(candidates) == 1 and not self._numbered_apart(row, candidates[0])
+            # B6: no key where several have it, or the EAN differs: one public body has many EANs. Two that have a
+            # customer number each are two departments of one firm, so there several have it.
+            alone = len(candidates) == 1 and not self._are_apart(key, row, candidates[0])
             return _only(key, candidates) if alone else None
         fitting = [record for record in candidates if not self._resource.contradictions(row, record)]
         if fitting:
@@ -88,19 +123,23 @@ class Register(Generic[R]):
         fields = sorted({field for record in candidates for field in self._resource.contradictions(row, record)})
         return Match(key=key.name, obstacle="possible_duplicate", candidates=candidates, fields=fields)
 
-    def _numbered_apart(self, row: Row, record: R) -> bool:
-        """Whether row and record have numbers of their own (not only a shared one) that differ."""
-        for key in self._resource.match_keys:
-            if key.name in self._own_numbers and (value := key.of_row(row)):
-                present = [number for number in key.of_record(record) if number]
+    def _are_apart(self, key: MatchKey[R], row: Row, record: R) -> bool:
+        """Whether row and record have numbers of their own that differ, so that this key proves nothing."""
+        for own in (self._by_name[name] for name in key.apart):
+            if value := own.of_row(row):
+                present = [number for number in own.of_record(record) if number]
                 if present and value not in present:
                     return True
         return False
 
+    def _live(self, records: list[R]) -> list[R]:
+        """Those that are not archived, or all where all are (rule B7)."""
+        return [record for record in records if not self._resource.is_archived(record)] or records
+
     def same_name(self, row: Row) -> list[R]:
         """Every record of the row's name, live or archived, whatever is matched on."""
         value = self._names.of_row(row) if self._names else None
-        return list(self._index[self._names.name].get(value, [])) if self._names and value else []
+        return self._known(self._names.name, value) if self._names and value else []
 
 
 def _only(key: MatchKey[R], candidates: Sequence[R]) -> Match[R]:

@@ -11,8 +11,10 @@ import yaml
 from pydantic import Field, ValidationError
 
 from billy_pipelines.schemas.reading_options import ReadingOptions
+from billy_pipelines.schemas.registry import RESOURCES
 
 MAX_OPTIONS_BYTES = 64 * 1024
+APPROVABLE = ("invoices", "import")
 
 
 class OptionsError(Exception):
@@ -81,6 +83,16 @@ class JobOptions(ReadingOptions):
     contact_by_name: bool = Field(default=False, description="Invoices: a contact may be found by its name alone.")
     own_numbers: bool = Field(
         default=False, description="Invoices: own numbers above Billy's counter, or with a hole, are meant."
+    )
+    create_missing: bool = Field(
+        default=False,
+        description="Invoices, import: contacts and products that rows name and Billy does not have are made first.",
+    )
+    approve: bool = Field(
+        default=False,
+        strict=True,  # it books VAT: nothing but true or false is taken for an answer
+        description="Invoices, import: after a plan that a person applies, make the drafts, compare their totals, and "
+        "approve them by date. Cannot be taken back.",
     )
     bulk_save: Switch = Field(
         default=Switch.off, description="Billy's PATCH of many records: on only where the organization opted in."
@@ -161,6 +173,40 @@ def check_policy(values: Mapping[str, Any], policy: Mapping[str, Any], where: st
             raise OptionsError(f"The organization's policy limits {name!r}, which is no option: {', '.join(FIELDS)}.")
         if not _is_allowed(values[name], limit):
             raise OptionsError(f"{where}: {name} is {values[name]!r}, but this organization's policy allows {limit!r}.")
+
+
+def approves(resource: str, operation: str) -> bool:
+    """Whether there is anything to approve in such a job."""
+    return (resource, operation) == APPROVABLE
+
+
+def check_approve(values: Mapping[str, Any], resource: str, operation: str, where: str) -> None:
+    """`approve` is for the import of invoices (rule B9).
+
+    Raises:
+        OptionsError: it is asked for elsewhere.
+    """
+    if values.get("approve") and not approves(resource, operation):
+        raise OptionsError(
+            f"{where}: approve is for imports of invoices, not for {resource}/{operation}. Leave it out here."
+        )
+
+
+def makes_missing(resource: str, operation: str) -> bool:
+    """Whether rows of such a job may have made what they refer to."""
+    return operation == "import" and bool(RESOURCES[resource].makes)
+
+
+def check_create_missing(values: Mapping[str, Any], resource: str, operation: str, where: str) -> None:
+    """`create_missing` is for imports of what refers to other records.
+
+    Raises:
+        OptionsError: it is asked for elsewhere.
+    """
+    if values.get("create_missing") and not makes_missing(resource, operation):
+        raise OptionsError(
+            f"{where}: create_missing is for imports of invoices, not for {resource}/{operation}. Leave it out here."
+        )
 
 
 def _is_allowed(value: Any, limit: Any) -> bool:

@@ -8,11 +8,12 @@ from typing import Any
 
 from billy_pipelines.bulk.matching import Match, Register, chosen_keys
 from billy_pipelines.bulk.options import JobOptions, OnArchived, OnExisting, OnMissing
+from billy_pipelines.bulk.since_export import Exports, SinceExport
 from billy_pipelines.bulk.verdicts import ARCHIVE, CREATE, DELETE, PLANNED, UPDATE, Verdict
 from billy_pipelines.database.journal import Item, PlannedItem
 from billy_pipelines.schemas.codes import Problem, sentence
 from billy_pipelines.schemas.reading_options import Language
-from billy_pipelines.schemas.resource import Change, PlanTerms, Resolved, Resource, Row
+from billy_pipelines.schemas.resource import Change, KeyKind, PlanTerms, Resolved, Resource, Row
 
 FROM_FILE = "file"
 FROM_PLAN = "plan"
@@ -46,7 +47,10 @@ class Planner:
         register: Register[Any],
         terms: PlanTerms,
         references: Any = None,
+        exports: Exports | None = None,
     ) -> None:
+        """`exports`: what rows that were exported before are compared with (rule B22)."""
+        self._exports = exports
         self._resource = resource
         self._options = options
         self._terms = terms
@@ -56,25 +60,46 @@ class Planner:
         not_ids = [key.name for key in chosen_keys(resource, []) if not key.must_exist]
         wanted = [name for name in options.match_on if name in not_ids] or not_ids
         # Rows of this file that will be created, as the records they will become.
-        self._new: Register[Any] = Register(resource, [], wanted, of_file=True)
+        self._new: Register[Any] = Register(resource, [], wanted)
         self._taken: dict[str, int] = {}
+        self._named: dict[str, int] = {}
+        """Record -> line of the first row that names it by a strong key."""
         self._warnings: list[Problem] = []
         self.plan = Plan([])
 
     def resolve(self, item: Item) -> Resolved:
         """The row with what it refers to, looked up in the books."""
-        return self._resource.resolve(item.item_data or {}, self._references, self._terms)
+        return self._resolved(item.item_data or {})
+
+    def _resolved(self, row: Row) -> Resolved:
+        return self._resource.resolve(row, self._references, self._terms)
 
     def match(self, row: Row) -> Match[Any]:
         """The record a row means. An import with `on_existing: create` looks for none."""
         new = self._terms.operation == IMPORT and self._options.on_existing is OnExisting.create
         return Match() if new else self._register.find(row, strongest_only=self._terms.operation == DELETE)
 
+    def name_all(self, items: Iterable[Item]) -> None:
+        """Make known which records the rows name by strong keys: no other row takes one of them by a weaker key,
+        wherever in the file it stands."""
+        for item in items:
+            record = self._register.named_by(item.item_data or {})
+            if record is not None:
+                self._named.setdefault(record.id, item.line)
+
     def add(self, item: Item, resolved: Resolved, match: Match[Any]) -> None:
         """Decide one row."""
         row = resolved.row
         self._warnings = [problem for problem in resolved.problems if problem.warning]
         errors = [problem for problem in resolved.problems if not problem.warning]
+        errors += [missing.problem for missing in resolved.missing]
+        given = item.item_data or {}
+        if self._exports is not None:
+            if refusal := self._exports.refusal(given):
+                self._reject(item, refusal)
+                return
+            if self._terms.operation == UPDATE:
+                errors = self._exports.not_from_export(given, errors, lambda then: self._resolved(then).problems)
         if errors:
             self._reject(item, *errors)
         elif match.obstacle == "not_found" and self._terms.operation != IMPORT:
@@ -83,16 +108,19 @@ class Planner:
             self._reject(item, self._obstacle(row, match))
         elif match.record is None:
             self._missing(item, row, resolved)
-        elif self._is_taken(item, match.record):
+        elif self._is_taken(item, match.key, match.record):
             return
         elif self._terms.operation == DELETE:
             self._delete(item, match.record)
         else:
             self._existing(item, row, match.record)
 
-    def _is_taken(self, item: Item, record: Any) -> bool:
-        """Whether an earlier row means the same record: then this one is wrong."""
-        line = self._taken.setdefault(record.id, item.line)
+    def _is_taken(self, item: Item, key: str, record: Any) -> bool:
+        """Whether another row means the record, earlier in the file or by a stronger key: then this one is wrong."""
+        is_strong = any(each.is_strong for each in self._resource.match_keys if each.name == key)
+        line = item.line if is_strong else self._named.get(record.id, item.line)
+        if line == item.line:
+            line = self._taken.setdefault(record.id, item.line)
         if line == item.line:
             return False
         text = sentence("duplicate_in_file", self._language, line=line)
@@ -100,24 +128,34 @@ class Planner:
         return True
 
     def _existing(self, item: Item, row: Row, record: Any) -> None:
+        wanted = OnExisting.update if self._terms.operation == UPDATE else self._options.on_existing
+        changes = self._resource.differences(row, record)
+        since = self._since_export(item, record, changes) if wanted is OnExisting.update else None
+        if since is not None and since.conflict is not None:
+            self._reject(item, since.conflict, billy_id=record.id)
+            return
+        if since is not None and since.is_as_exported:
+            self._decide(item, Verdict.UNCHANGED, record.id)
+            return
         restored: list[Change] = []
         if self._resource.is_archived(record):
             if self._options.on_archived is OnArchived.skip:
                 self._decide(item, Verdict.SKIPPED, record.id, "archived", sentence("archived", self._language))
                 return
             restored = [Change(change.field, change.new, change.old) for change in [self._resource.archive] if change]
-        wanted = OnExisting.update if self._terms.operation == UPDATE else self._options.on_existing
         if wanted is OnExisting.fail:
             text = sentence("already_exists", self._language, kind=self._resource.singular, ids=record.id)
             self._reject(item, Problem("already_exists", message=text), billy_id=record.id)
             return
-        changes = self._resource.differences(row, record)
         if wanted is OnExisting.skip:
             word = "afviger" if self._options.language is Language.da else "differs"
             differing = f" ({word}: {', '.join(change.field for change in changes)})" if changes else ""
             code = "supplier_only" if self._resource.lacks_role(record) else "exists"
             self._decide(item, Verdict.SKIPPED, record.id, code, sentence(code, self._language, differences=differing))
             return
+        if since is not None:
+            self._warnings += [since.warning] if since.warning else []
+            changes, row = list(since.changes), {name: row[name] for name in row if name not in since.left}
         changes = [*restored, *(change for change in changes if change.field not in {r.field for r in restored})]
         if self._resource.role_change and self._resource.lacks_role(record):
             changes = [*changes, self._resource.role_change]
@@ -127,6 +165,12 @@ class Planner:
             self._reject(item, obstacle, billy_id=record.id)
         else:
             self._change(item, row, UPDATE, record, changes)
+
+    def _since_export(self, item: Item, record: Any, changes: Sequence[Change]) -> SinceExport | None:
+        """What of an exported row was changed since (rule B22); None for other rows."""
+        if self._exports is None:
+            return None
+        return self._exports.compare(item.item_data or {}, record, changes, lambda then: self._resolved(then).row)
 
     def _delete(self, item: Item, record: Any) -> None:
         """Deleted where nothing refers to it, archived where something does (rules B17, B18)."""
@@ -180,7 +224,7 @@ class Planner:
             if earlier.candidates:
                 text = sentence("same_name_in_file", self._language, line=earlier.candidates[0].id)
                 problems.append(Problem("same_name_in_file", message=text, warning=True))
-        self._new.add(self._resource.as_record(row, str(item.line)))
+        self._new.add_row(row, str(item.line))
         self.plan.items.append(
             PlannedItem(
                 item.item_index,
@@ -209,6 +253,7 @@ class Planner:
 
     def _obstacle(self, row: Row, match: Match[Any]) -> Problem:
         ids = ", ".join(record.id for record in match.candidates)
+        keys = [key.name for key in self._resource.match_keys if key.is_strong or key.kind is KeyKind.SHARED]
         value = str(row.get(match.key) or row.get("name") or "")
         text = sentence(
             match.obstacle,
@@ -217,6 +262,7 @@ class Planner:
             ids=ids,
             fields=", ".join(match.fields),
             key=match.key,
+            keys=", ".join(keys),
             value=value,
         )
         return Problem(match.obstacle, match.key if match.key in row else "name", value, text)

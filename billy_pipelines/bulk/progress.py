@@ -12,6 +12,8 @@ class Progress:
     """One job's present state, as people see it."""
 
     total: int = 0
+    verdicts: tuple[str, ...] = ()
+    """Those its rows can have, where they are not a file's."""
     phase: str = "starting"
     to_send: int = 0
     """Rows with an action."""
@@ -59,7 +61,7 @@ class Progress:
         bar = "█" * filled + "░" * (width - filled)
         verdicts = " · ".join(
             f"{name} {self.statuses[name]}"
-            for name in ("created", "updated", "unchanged", "skipped", "rejected", "failed")
+            for name in ("created", "updated", "unchanged", "skipped", "rejected", "reversed", "kept", "failed")
             if self.statuses[name]
         )
         rate = self.rate()

@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ from billy_pipelines.bulk.context import JobContext
 from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.options import JobOptions, OnExisting
 from billy_pipelines.bulk.planning import FROM_FILE, problem_dicts
+from billy_pipelines.bulk.since_export import Exports, exports_of
 from billy_pipelines.bulk.verdicts import VALID, Verdict
 from billy_pipelines.database.jobs import update_job
 from billy_pipelines.database.journal import NewItem
+from billy_pipelines.database.undoing import rows_left_in_billy
 from billy_pipelines.files.columns import Fields, apply_columns
 from billy_pipelines.files.headers import HeaderMap, folded, known_headers, map_headers
 from billy_pipelines.files.names import shown
@@ -24,8 +26,8 @@ from billy_pipelines.files.reading import read_table
 from billy_pipelines.files.recognition import profile_for
 from billy_pipelines.files.remembered import MappingsDamaged, recall, remember
 from billy_pipelines.files.table import Hints, Limits, Table, UnreadableFile
-from billy_pipelines.schemas.codes import HIDDEN, Problem
-from billy_pipelines.schemas.reading_options import ReadingOptions
+from billy_pipelines.schemas.codes import HIDDEN, Problem, sentence
+from billy_pipelines.schemas.reading_options import BlankMeans, ReadingOptions
 from billy_pipelines.schemas.row_schema import Context, RowSchema, Validated
 from billy_pipelines.schemas.validation import Unusable, validate
 from billy_pipelines.settings import Settings
@@ -201,8 +203,15 @@ class Checked:
         return None if "part_of" in row else label(row)
 
 
-def check_rows(upload: Upload, schema: RowSchema, options: ReadingOptions, operation: str = "import") -> Checked:
-    """Validate all rows at once; a column in a problem is named as in the file."""
+def check_rows(
+    upload: Upload,
+    schema: RowSchema,
+    options: ReadingOptions,
+    operation: str = "import",
+    exports: Exports | None = None,
+) -> Checked:
+    """Validate all rows at once; a column in a problem is named as in the file. `exports`: where rows of an update may
+    come from, so that what stands wrong in Billy itself is no fault of theirs (rule B22)."""
     table, fields, headers = upload.table, upload.fields, upload.headers
     jobs = options if isinstance(options, JobOptions) else JobOptions()
     context = Context(
@@ -236,6 +245,9 @@ def check_rows(upload: Upload, schema: RowSchema, options: ReadingOptions, opera
         for position, (column, value) in fields.excluded.items()
     }
     validated = validate(schema, fields.cells, context, unusable)
+    if exports is not None and operation == "update" and options.blank_means is BlankMeans.keep:
+        mended = exports.without_known_faults(fields.cells, validated)
+        validated = validated if mended is None else validate(schema, mended, context, unusable)
     problems = [problem for found in validated.problems.values() for problem in found]
     errors = Counter(problem.code for problem in problems if not problem.warning)
     warnings = Counter(problem.code for problem in problems if problem.warning)
@@ -248,9 +260,27 @@ def check_job_rows(job: JobContext, upload: Upload, *, anew: bool = False) -> Ch
     `anew`: rows of an earlier reading are replaced, as long as nothing was sent and no person has applied the plan; a
     job can be resumed with other reading options.
     """
-    checked = check_rows(upload, job.resource.schema, job.options, job.row.operation)
+    checked = check_rows(upload, job.resource.schema, job.options, job.row.operation, exports_of(job))
     if anew and job.row.applied_at is None:
         job.journal.forget_unsent()
-    job.journal.insert(checked.items(job.resource.label))
+    job.journal.insert(_without_kept(job, checked.items(job.resource.label)))
     update_job(job.engine, job.job_id, warnings=dict(checked.warnings))
     return checked
+
+
+def _without_kept(job: JobContext, items: Iterator[NewItem]) -> Iterator[NewItem]:
+    """Rows whose record an undo of the same content left in Billy are not made a second time. An invoice without
+    a number of its own has nothing else it could be recognised by."""
+    options = job.options
+    new = job.row.operation == "import" and options.on_existing is not OnExisting.create
+    kept = rows_left_in_billy(job.engine, job.row) if new else {}
+    seen: Counter[int] = Counter()
+    for item in items:
+        place = (item.line, seen[item.line])
+        seen[item.line] += 1
+        if place not in kept or item.status != VALID:
+            yield item
+            continue
+        other, ids = kept[place]
+        said = sentence("kept_by_undo", options.language.value, job=other, ids=ids)
+        yield replace(item, status=Verdict.SKIPPED, item_data=None, error_code="kept_by_undo", error=said)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from billy_pipelines.bulk.approval_report import approval_lines
 from billy_pipelines.bulk.context import JobContext
 from billy_pipelines.bulk.mending import RowToMend, write_rows_to_mend
-from billy_pipelines.bulk.options import READING_FIELDS
+from billy_pipelines.bulk.options import READING_FIELDS, approves
+from billy_pipelines.bulk.placeholders import part_name
 from billy_pipelines.bulk.planning import FROM_FILE
 from billy_pipelines.bulk.reading import limits_of, read_rows, sha256_of
-from billy_pipelines.bulk.verdicts import IN_DOUBT, VERDICT_OF_STATUS, State, Verdict
+from billy_pipelines.bulk.verdicts import APPROVE, CREATE, IN_DOUBT, VERDICT_OF_STATUS, State, UndoVerdict, Verdict
+from billy_pipelines.database.jobs import JobRow
 from billy_pipelines.database.journal import Item
 from billy_pipelines.files.table import Table, UnreadableFile
 from billy_pipelines.files.writing import write_rows, write_text
@@ -29,7 +33,7 @@ REPEATING = frozenset({"mojibake", "text_repaired"})
 DEFAULT_DELIMITER = ";"
 
 
-def verdict_of(item: Item) -> Verdict:
+def verdict_of(item: Item) -> Verdict | UndoVerdict:
     """The verdict a row has if the job stays as it is now."""
     return VERDICT_OF_STATUS[item.status]
 
@@ -48,20 +52,45 @@ def write_results(job: JobContext, table: Table | None) -> None:
     """All files that tell how the rows ended; `table` is the upload. Files without rows are not written, or removed."""
     items = _every_row(job, table)
     header = ("line", "key", "verdict", "billy_id", "code", "message", "warnings")
+    more, more_of = _of_invoices(job)
     rows = [
-        (item.line, item.natural_key, verdict_of(item).value, item.billy_id, *_reason(item), _warnings(job, item))
+        (
+            *(item.line, item.natural_key, verdict_of(item).value, item.billy_id, *_reason(item)),
+            *(_warnings(job, item), *more_of(item)),
+        )
         for item in items
     ]
-    write_rows(job.folder / "results.csv", header, rows, delimiter=_delimiter(job))
+    write_rows(job.folder / "results.csv", (*header, *more), rows, delimiter=_delimiter(job))
     for verdict in (Verdict.REJECTED, Verdict.FAILED, Verdict.UNPROCESSED):
         path = job.folder / f"{verdict.value}.csv"
         if table is None:
             path.unlink(missing_ok=True)
             continue
-        wanted = [RowToMend(i.item_index, i.line, errors_of(job, i)) for i in items if verdict_of(i) is verdict]
+        wanted = [
+            RowToMend(i.item_index, i.line, errors_of(job, i))
+            for i in items
+            if verdict_of(i) is verdict and not _is_made(i)
+        ]
         constants = _constants(job)
         write_rows_to_mend(path, table, wanted, numeric=_numeric_columns(job), constants=constants)
         _write_options(job, path, constants if wanted else None)
+
+
+def _is_made(item: Item) -> bool:
+    """Whether a row has failed although its record was made: dropped again, the row would make another one."""
+    return item.action in (CREATE, APPROVE) and bool(item.billy_id)
+
+
+def _of_invoices(job: JobContext) -> tuple[tuple[str, ...], Callable[[Item], tuple[str | None, ...]]]:
+    """More columns for invoices that were made: their number and state in Billy as last seen; none for other jobs."""
+    if not approves(job.row.resource_type, job.row.operation):
+        return (), lambda _item: ()
+    seen = job.journal.after_values("invoiceNo", "state")
+
+    def of(item: Item) -> tuple[str | None, ...]:
+        return seen.get(item.item_index if item.leader_index is None else item.leader_index, (None, None))
+
+    return ("invoice_no", "state"), of
 
 
 def _numeric_columns(job: JobContext) -> set[str]:
@@ -97,7 +126,7 @@ def _write_options(job: JobContext, path: Path, constants: dict[str, str] | None
 
 def _every_row(job: JobContext, table: Table | None) -> list[Item]:
     """The journal, and the rows of the file that never reached it because the job ended before."""
-    items = job.journal.items()
+    items = job.journal.items(brief=True)
     known = {item.item_index for item in items}
     lines = table.lines if table else []
     left = [_unread(index, line) for index, line in enumerate(lines) if index not in known]
@@ -171,7 +200,7 @@ def _delimiter(job: JobContext) -> str:
 def reject_rows(job: JobContext) -> list[dict[str, Any]]:
     """The first rejected rows for the run page, with masked values (rule B23)."""
     rows = []
-    for item in job.journal.items([Verdict.REJECTED])[:FIRST_REJECTS]:
+    for item in job.journal.items([Verdict.REJECTED], brief=True)[:FIRST_REJECTS]:
         for problem in errors_of(job, item):
             value, text = str(problem["value"]), str(problem["message"])
             if str(problem["code"]) in REPEATING or value.startswith("["):
@@ -198,7 +227,7 @@ def _as_code(name: str) -> str:
 def report_text(job: JobContext, document: dict[str, Any]) -> str:
     """The report, in Markdown: whose books, how many rows ended how, why rows were refused, what to do next."""
     counts, row = document["counts"], job.row
-    codes = Counter(item.error_code for item in job.journal.items([Verdict.REJECTED]) if item.error_code)
+    codes = Counter(item.error_code for item in job.journal.items([Verdict.REJECTED], brief=True) if item.error_code)
     lines = [
         f"# {row.job_id}: {row.status}",
         "",
@@ -210,16 +239,30 @@ def report_text(job: JobContext, document: dict[str, Any]) -> str:
     lines += [f"| {verdict} | {number:,} |" for verdict, number in counts.items() if number or verdict == "total"]
     if row.status == "planned" and row.planned:
         lines += ["", "Planned: " + ", ".join(f"{name} {number}" for name, number in row.planned.items()) + "."]
+    lines += on_the_way(row)
     if codes:
         lines += ["", "| rejected because | rows |", "|---|---:|", *(f"| {c} | {n} |" for c, n in codes.most_common())]
     if row.warnings:
         lines += ["", "| warning | rows |", "|---|---:|", *(f"| {c} | {n} |" for c, n in row.warnings.items())]
+    lines += approval_lines(job)
     lines += understanding(row.source)
     if counts[Verdict.REJECTED]:
         lines += ["", "Mend the rows in rejected.csv and drop that file again."]
     if counts[Verdict.FAILED] or counts[Verdict.UNPROCESSED]:
-        lines += ["", f"`billy retry {row.job_id}` tries failed and unprocessed rows again."]
+        lines += ["", f"`billy retry {row.part_of or row.job_id}` tries failed and unprocessed rows again."]
     return "\n".join(lines) + "\n"
+
+
+def on_the_way(row: JobRow) -> list[str]:
+    """What the job's sub-jobs have made for it, or will, in Markdown."""
+    parts = row.source.get("on_the_way") or {}
+    if not parts:
+        return []
+    lines = ["", "| made on the way | made | still planned | failed | job |", "|---|---:|---:|---:|---|"]
+    return lines + [
+        f"| {name} | {each['made']:,} | {each['planned']:,} | {each['failed']:,} | `{part_name(row.job_id, name)}` |"
+        for name, each in parts.items()
+    ]
 
 
 _KIND_NAMES = {"csv": "Delimited text", "json": "JSON", "ndjson": "JSON lines", "xlsx": "Excel workbook"}

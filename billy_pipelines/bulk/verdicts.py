@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 
@@ -20,7 +20,31 @@ class Verdict(StrEnum):
     UNPROCESSED = "unprocessed"
 
 
-SUCCESSFUL = (Verdict.CREATED, Verdict.UPDATED, Verdict.ARCHIVED, Verdict.DELETED, Verdict.UNCHANGED)
+class UndoVerdict(StrEnum):
+    """How a row of an undo ends; the rows of an undo are those of its job that changed something."""
+
+    REVERSED = "reversed"
+    KEPT = "kept"
+    FAILED = "failed"
+    UNPROCESSED = "unprocessed"
+
+
+UNDO = "undo"
+"""The operation of a job that takes another one back."""
+
+
+def verdicts_of(operation: str) -> tuple[str, ...]:
+    """The verdicts that the rows of a job can have, in the order in which they are shown."""
+    return tuple(UndoVerdict if operation == UNDO else Verdict)
+
+
+SUCCESSFUL = (
+    *(Verdict.CREATED, Verdict.UPDATED, Verdict.ARCHIVED, Verdict.DELETED, Verdict.UNCHANGED),
+    UndoVerdict.REVERSED,
+)
+
+NOT_FINE = (Verdict.REJECTED, Verdict.FAILED, Verdict.UNPROCESSED, UndoVerdict.KEPT)
+"""Verdicts for the sake of which a finished job has finished with errors."""
 
 VALID = "valid"
 """Passed validation, not planned yet."""
@@ -43,6 +67,8 @@ UPDATE = "update"
 ARCHIVE = "archive"
 DELETE = "delete"
 ACTIONS = (CREATE, UPDATE, ARCHIVE, DELETE)
+APPROVE = "approve"
+"""What a created draft is marked with while its approval is out (rule B10); before and after it the row is a create."""
 VERDICT_OF_ACTION = {
     CREATE: Verdict.CREATED,
     UPDATE: Verdict.UPDATED,
@@ -74,7 +100,8 @@ RESUMABLE = (State.INTERRUPTED, State.FAILED, State.CANCELLED)
 FINISHED = (State.COMPLETED, State.COMPLETED_WITH_ERRORS)
 RETRIABLE = (*RESUMABLE, State.COMPLETED_WITH_ERRORS)
 
-VERDICT_OF_STATUS = {
+VERDICT_OF_STATUS: dict[str, Verdict | UndoVerdict] = {
+    **{verdict.value: verdict for verdict in UndoVerdict},
     **{verdict.value: verdict for verdict in Verdict},
     VALID: Verdict.UNPROCESSED,
     PLANNED: Verdict.UNPROCESSED,
@@ -84,12 +111,12 @@ VERDICT_OF_STATUS = {
 """What a status counts as when the job stops there. A row that may be in Billy is never called unprocessed."""
 
 
-def tally(statuses: Mapping[str, int], total: int) -> dict[str, int]:
+def tally(statuses: Mapping[str, int], total: int, verdicts: Sequence[str] = tuple(Verdict)) -> dict[str, int]:
     """Counts per verdict, all of them present, adding up to the rows of the file.
 
     Rows of the file that never reached the journal (the job ended before) count as unprocessed.
     """
-    counts = {verdict.value: 0 for verdict in Verdict}
+    counts = {str(verdict): 0 for verdict in verdicts}
     for status, number in statuses.items():
         counts[VERDICT_OF_STATUS[status]] += number
     counts[Verdict.UNPROCESSED] += max(0, total - sum(counts.values()))
@@ -98,5 +125,5 @@ def tally(statuses: Mapping[str, int], total: int) -> dict[str, int]:
 
 def finished_state(counts: Mapping[str, int]) -> State:
     """The state of a job that ran to its end."""
-    bad = counts[Verdict.REJECTED] + counts[Verdict.FAILED] + counts[Verdict.UNPROCESSED]
+    bad = sum(counts.get(verdict, 0) for verdict in NOT_FINE)
     return State.COMPLETED_WITH_ERRORS if bad else State.COMPLETED

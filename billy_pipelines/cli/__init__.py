@@ -16,6 +16,8 @@ _COMMANDS = {
     "delete": ("bulk", "delete"),
     "apply": ("bulk", "apply"),
     "retry": ("bulk", "retry"),
+    "undo": ("undo", "undo"),
+    "export": ("export", "export"),
     "check": ("files", "check"),
     "template": ("template", "template"),
     "status": ("jobs", "status"),

@@ -19,9 +19,9 @@ from billy_pipelines.bulk.context import job_folder
 from billy_pipelines.bulk.document import exit_code, job_document
 from billy_pipelines.bulk.intake import Received, Reception, Refused, receive
 from billy_pipelines.bulk.lifecycle import as_it_stands
-from billy_pipelines.bulk.options import FIELDS, JobOptions, OptionsError, parse_options
+from billy_pipelines.bulk.options import FIELDS, OptionsError, check_policy, parse_options
 from billy_pipelines.bulk.uploads import options_of
-from billy_pipelines.bulk.verdicts import RETRIABLE, State
+from billy_pipelines.bulk.verdicts import RETRIABLE, UNDO, State
 from billy_pipelines.cli.common import WRONG_USE, CommandFailed, command, database, error_console, print_json
 from billy_pipelines.cli.option_flags import given as given_options
 from billy_pipelines.cli.option_flags import option_flags
@@ -60,7 +60,7 @@ def _operation(name: str, text: str) -> click.Command:
         given = {**beside, **given_options(flags, FIELDS)}
         settings = Settings.from_environment()
         settings.token(settings.organization(organization))  # a missing token is said before anything is recorded
-        with _product(settings) as (opened, instance):
+        with product(settings) as (opened, instance):
             try:
                 received = receive(
                     settings,
@@ -93,9 +93,10 @@ delete = _operation("delete", "Delete the records FILE names in Billy; those in 
 @click.option("--confirm-count", default=0, type=click.IntRange(0), help="The number of records, when they are many.")
 @command
 def apply(job_id: str, confirm_count: int, as_json: bool) -> int:
-    """Carry out the plan of JOB as it is: a dry run's, or a delete's that waits. Rows changed since are left alone."""
+    """Carry out the plan of JOB as it is: a dry run's, a delete's or an approval's that waits. Rows changed since are
+    left alone."""
     settings = Settings.from_environment()
-    with _product(settings) as (opened, instance):
+    with product(settings) as (opened, instance):
         try:
             job = apply_plan(opened.engine, job_id, confirm_count=confirm_count, launch=False)
         except NotApplicable as error:
@@ -111,10 +112,12 @@ def apply(job_id: str, confirm_count: int, as_json: bool) -> int:
 def retry(job_id: str, as_json: bool, **flags: Any) -> int:
     """Try the failed and unprocessed rows of JOB again; options may change."""
     settings = Settings.from_environment()
-    with _product(settings) as (opened, instance):
+    with product(settings) as (opened, instance):
         job = get_job(opened.engine, job_id)
         if job is None:
             raise CommandFailed("no_such_job", f"There is no job {job_id!r}. `billy status` lists the jobs.", WRONG_USE)
+        if job.part_of:
+            raise CommandFailed("part_of_job", f"Job {job_id} is part of job {job.part_of}; retry that one.", WRONG_USE)
         if job.status not in RETRIABLE:
             raise CommandFailed("not_retriable", f"Job {job_id} is {job.status}; there is nothing to try again.")
         settings.token(settings.organization(job.organization))
@@ -124,7 +127,7 @@ def retry(job_id: str, as_json: bool, **flags: Any) -> int:
 
 
 @contextmanager
-def _product(settings: Settings) -> Iterator[tuple[Database, DagsterInstance]]:
+def product(settings: Settings) -> Iterator[tuple[Database, DagsterInstance]]:
     """Database and Dagster's instance. What died without a word is put right first (R5): its file would otherwise be
     taken for one that is being run, and waited for."""
     from billy_pipelines import runs  # imports Dagster
@@ -151,9 +154,9 @@ def _carry_out(
         job = received.job
         more = {"repeated": True, "message": received.sentence()}
     elif received.reception is Reception.FOLLOWED:
-        job = _follow(opened, received.job.job_id, console)
+        job = follow(opened, received.job.job_id, console)
     else:
-        job = _run(settings, opened, instance, _with_options(received.job, given), console)
+        job = run_here(settings, opened, instance, received.job, console, _checked(settings, received.job, given))
     if as_json:
         print_json(job_document(settings, job, **more))
     else:
@@ -161,16 +164,18 @@ def _carry_out(
     return exit_code(job)
 
 
-def _with_options(job: JobRow, given: dict[str, Any]) -> JobRow:
-    """A resumed job keeps its options except those given now."""
+def _checked(settings: Settings, job: JobRow, given: dict[str, Any]) -> dict[str, Any]:
+    """The options given now, as plain values; a resumed job keeps its others."""
     try:
-        options: JobOptions = parse_options({**job.options, **given}, "options")
+        options = parse_options({**job.options, **given}, "options").model_dump(mode="json")
+        if job.operation != UNDO:  # it has none of a file's options
+            check_policy(options, settings.organization(job.organization).policy, "options")
     except OptionsError as error:
         raise CommandFailed("bad_option", str(error), WRONG_USE) from error
-    return job.model_copy(update={"options": options.model_dump(mode="json")})
+    return {name: options[name] for name in given}
 
 
-def _follow(opened: Database, job_id: str, console: Console) -> JobRow:
+def follow(opened: Database, job_id: str, console: Console) -> JobRow:
     """The job as another process leaves it; if that one dies, this one says so instead of waiting for ever."""
     left_since: float | None = None
 
@@ -182,7 +187,15 @@ def _follow(opened: Database, job_id: str, console: Console) -> JobRow:
     return follow_job(opened.engine, job_id, console=console, stop=is_abandoned)
 
 
-def _run(settings: Settings, opened: Database, instance: DagsterInstance, job: JobRow, console: Console) -> JobRow:
+def run_here(
+    settings: Settings,
+    opened: Database,
+    instance: DagsterInstance,
+    job: JobRow,
+    console: Console,
+    given: dict[str, Any] | None = None,
+) -> JobRow:
+    """Carry a job out in the foreground, with its bar and options `given` for this run; the job as it ended."""
     from billy_pipelines import runs
 
     folder = job_folder(settings, job.job_id)
@@ -193,7 +206,7 @@ def _run(settings: Settings, opened: Database, instance: DagsterInstance, job: J
                 if present := get_job(opened.engine, job.job_id):
                     bar.show(present)
 
-        end = runs.execute_in_foreground(instance, job, watch)
+        end = runs.execute_in_foreground(instance, job, watch, given)
     left = get_job(opened.engine, job.job_id)
     if left is None:
         raise CommandFailed("no_such_job", f"Job {job.job_id} was deleted while it ran.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import indent
 from zoneinfo import ZoneInfo
 
 import click
@@ -13,7 +14,7 @@ from billy_pipelines.cli.common import WRONG_USE, CommandFailed, command, databa
 from billy_pipelines.cli.progress_bar import verdicts_line
 from billy_pipelines.cli.watching import follow_job, summary
 from billy_pipelines.database.connection import Database
-from billy_pipelines.database.jobs import JobRow, get_job, list_jobs
+from billy_pipelines.database.jobs import JobRow, get_job, list_jobs, parts_of
 from billy_pipelines.settings import Settings
 
 _COPENHAGEN = ZoneInfo("Europe/Copenhagen")
@@ -30,6 +31,7 @@ def status(job_id: str | None, limit: int, as_json: bool) -> int:
     with database(settings) as opened:
         found = [_job(opened, job_id)] if job_id else list_jobs(opened.engine, limit=limit)
         rows = [as_it_stands(opened.engine, row) for row in found]
+        parts = [as_it_stands(opened.engine, row) for row in parts_of(opened.engine, [row.job_id for row in found])]
     documents = [job_document(settings, row) for row in rows]
     if as_json:
         print_json(documents[0] if job_id else {"jobs": documents})
@@ -40,6 +42,8 @@ def status(job_id: str | None, limit: int, as_json: bool) -> int:
     else:
         for row in rows:
             console.print(_lines(row), markup=False, soft_wrap=True)
+            for part in (each for each in parts if each.part_of == row.job_id):
+                console.print(indent(_lines(part), "    "), markup=False, soft_wrap=True)
     return 0
 
 
@@ -67,7 +71,7 @@ def cancel(job_id: str, as_json: bool) -> int:
 
     settings = Settings.from_environment()
     with database(settings) as opened:
-        _job(opened, job_id)
+        job_id = _job(opened, job_id).part_of or job_id
         with runs.open_instance(settings, opened) as instance:
             asked = runs.cancel_job(settings, opened.engine, instance, job_id)
         row = _job(opened, job_id)

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from billy_pipelines.bulk.verdicts import Verdict
+from billy_pipelines.bulk.verdicts import UndoVerdict, Verdict, verdicts_of
 from billy_pipelines.database.jobs import JobRow
 
 LINE_SECONDS = 2.0
-_SHOWN = tuple(verdict for verdict in Verdict if verdict is not Verdict.UNPROCESSED)
+_SHOWN = tuple(verdict for verdict in dict.fromkeys((*Verdict, *UndoVerdict)) if verdict != Verdict.UNPROCESSED)
 
 
 class JobBar:
@@ -75,9 +75,9 @@ def verdict_table(row: JobRow) -> Table:
     table = Table()
     table.add_column("verdict")
     table.add_column("rows", justify="right")
-    for verdict in Verdict:
+    for verdict in verdicts_of(row.operation):
         if row.counts.get(verdict):
-            table.add_row(verdict.value, f"{row.counts[verdict]:,}")
+            table.add_row(str(verdict), f"{row.counts[verdict]:,}")
     table.add_section()
     table.add_row("total", f"{row.total_items:,}")
     return table

@@ -35,7 +35,9 @@ from billy_pipelines.sandbox.state import DEFAULT_TOKEN
 )
 @click.option("--latency", default="0.2-0.4", show_default=True, help="Seconds per answer: 0.3, or a range.")
 @click.option("--rate-limit", metavar="N/SECONDS", help="Requests per window, such as 100/60.")
-@click.option("--retry-after", type=click.Choice(["none", "seconds", "date"]), default="none", show_default=True)
+@click.option(
+    "--retry-after", type=click.Choice(["none", "seconds", "date", "zero"]), default="none", show_default=True
+)
 @click.option(
     "--bulk-save", type=click.Choice(["atomic", "partial", "unavailable"]), default="atomic", show_default=True
 )

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from billy_pipelines.bulk.context import JobNotFound
 from billy_pipelines.bulk.document import job_document
 from billy_pipelines.bulk.lifecycle import as_it_stands
-from billy_pipelines.bulk.verdicts import FINISHED, State, Verdict
+from billy_pipelines.bulk.verdicts import FINISHED, UNDO, State, Verdict
 from billy_pipelines.cli.progress_bar import JobBar, verdict_table
 from billy_pipelines.database.jobs import JobRow, get_job
 from billy_pipelines.settings import Settings
@@ -67,7 +67,7 @@ def summary(console: Console, settings: Settings, row: JobRow) -> None:
     console.print(f"{row.job_id}: {row.status}", markup=False, soft_wrap=True)
     console.print(verdict_table(row))
     bad = row.counts.get(Verdict.REJECTED, 0) + row.counts.get(Verdict.FAILED, 0)
-    if row.total_items:
+    if row.total_items and row.operation != UNDO:
         console.print(
             f"Error rate: {100 * bad / row.total_items:.1f} % ({bad} of {row.total_items} rows)", markup=False
         )
@@ -77,15 +77,22 @@ def summary(console: Console, settings: Settings, row: JobRow) -> None:
         )
         if row.options.get("dry_run"):
             console.print(f"A dry run: nothing was sent. The plan would {would}.", markup=False, soft_wrap=True)
-            console.print(f"To carry it out as it is: `billy apply {row.job_id}`.", markup=False, soft_wrap=True)
+            way = f"billy undo {row.undoes}" if row.undoes else f"billy apply {row.job_id}"
+            console.print(f"To carry it out{'' if row.undoes else ' as it is'}: `{way}`.", markup=False, soft_wrap=True)
         else:
             console.print(f"Nothing was sent yet. {row.message or ''}", markup=False, soft_wrap=True)
+    document = job_document(settings, row)
+    for word, made in (("Made", "made_on_the_way"), ("Would make", "planned_on_the_way")):
+        if named := ", ".join(f"{name} {number:,}" for name, number in document.get(made, {}).items() if number):
+            console.print(f"{word} on the way: {named}.", markup=False, soft_wrap=True)
     if row.status in (State.INTERRUPTED, State.CANCELLED):
-        again = f"`billy retry {row.job_id}`, or the same file once more"
+        again = f"`billy retry {row.job_id}`" + ("" if row.undoes else ", or the same file once more")
         console.print(f"To go on where it stopped: {again}.", markup=False, soft_wrap=True)
+    if by := document.get("undone_by"):
+        console.print(f"Taken back by {by}; undo.csv says what of it.", markup=False, soft_wrap=True)
     for error in row.errors[-1:] if row.status not in FINISHED else []:
         console.print(f"{error['code']}: {error['message']}", markup=False, soft_wrap=True)
-    files = job_document(settings, row)["files"]
+    files = document["files"]
     console.print(f"Files in {files['folder']}:", markup=False, soft_wrap=True)
     for name, path in files.items():
         if name != "folder":

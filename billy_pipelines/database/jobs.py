@@ -76,11 +76,18 @@ def get_job(engine: Engine | Connection, job_id: str) -> JobRow | None:
 
 
 def list_jobs(engine: Engine | Connection, *, statuses: Iterable[str] | None = None, limit: int = 50) -> list[JobRow]:
-    """Jobs, newest first."""
-    query = select(*_JOB_COLUMNS).order_by(jobs.c.created_at.desc(), jobs.c.job_id.desc()).limit(limit)
+    """Jobs, newest first, without the sub-jobs of others (`parts_of`), which nobody runs by themselves."""
+    query = select(*_JOB_COLUMNS).where(jobs.c.part_of.is_(None)).limit(limit)
+    query = query.order_by(jobs.c.created_at.desc(), jobs.c.job_id.desc())
     if statuses is not None:
         query = query.where(jobs.c.status.in_(list(statuses)))
     return _select(engine, query)
+
+
+def parts_of(engine: Engine | Connection, job_ids: Iterable[str]) -> list[JobRow]:
+    """The sub-jobs of jobs: what was made on their way, in the order in which it was."""
+    query = select(*_JOB_COLUMNS).where(jobs.c.part_of.in_(list(job_ids)))
+    return _select(engine, query.order_by(jobs.c.created_at, jobs.c.job_id))
 
 
 def jobs_of_upload(
@@ -104,8 +111,8 @@ _WROTE = """
 SELECT j.job_id FROM billy.billy_bulk_jobs AS j
 WHERE j.organization = :organization AND j.resource_type = :resource AND j.operation = :operation
     AND j.upload_sha256 = :sha256 AND j.job_id <> :job AND EXISTS (
-        SELECT 1 FROM billy.billy_bulk_job_items AS i WHERE i.job_id = j.job_id AND i.attempts > 0
-            AND i.updated_at >= :since)
+        SELECT 1 FROM billy.billy_bulk_job_items AS i JOIN billy.billy_bulk_jobs AS of ON of.job_id = i.job_id
+        WHERE (of.job_id = j.job_id OR of.part_of = j.job_id) AND i.attempts > 0 AND i.updated_at >= :since)
 ORDER BY j.created_at DESC LIMIT 1
 """
 
@@ -124,8 +131,11 @@ def job_that_wrote(connection: Connection, job: JobRow, *, since: datetime) -> s
 
 
 def has_written(connection: Connection, job_id: str) -> bool:
-    """Whether any row of a job was sent to Billy."""
-    query = "SELECT EXISTS (SELECT 1 FROM billy.billy_bulk_job_items WHERE job_id = :job AND attempts > 0)"
+    """Whether any row of a job, or of what is made on its way, was sent to Billy."""
+    query = (
+        "SELECT EXISTS (SELECT 1 FROM billy.billy_bulk_job_items JOIN billy.billy_bulk_jobs USING (job_id)"
+        " WHERE (job_id = :job OR part_of = :job) AND attempts > 0)"
+    )
     return bool(connection.execute(text(query), {"job": job_id}).scalar())
 
 

@@ -53,7 +53,7 @@ def job_is_alive(connection: Connection, job_id: str) -> bool:
 
 
 class Lease:
-    """One process's hold on one job, and on the right to write its family of records.
+    """One process's hold on one job, and on the right to write the families of records it needs.
 
     Methods block; a thread lock keeps the one connection to one caller at a time.
     """
@@ -70,8 +70,8 @@ class Lease:
         self._session: Any = None
         self._holder: Any = None
         """The session (pid, start) on which the locks were taken last."""
-        self._writer: tuple[str, str] | None = None
-        self._generation = 0
+        self._writers: dict[tuple[str, str], int] = {}
+        """Organization and family of each writer lock that is held -> its generation when it was taken."""
         self._mutex = threading.RLock()
 
     def __enter__(self) -> Lease:
@@ -94,17 +94,19 @@ class Lease:
 
     @property
     def writes(self) -> bool:
-        """Whether the writer lock has been taken on this lease."""
-        return self._writer is not None
+        """Whether a writer lock has been taken on this lease."""
+        return bool(self._writers)
 
     def take_writer(self, organization: str, family: str) -> str | None:
-        """Try to become the one writer of this organization's family of records.
+        """Try to become the one writer of this organization's family of records, beside those held already.
+
+        Who needs several takes them in the order of their names, or two could wait for each other for ever.
 
         Returns None when taken, else the job id of who holds it.
         """
         with self._mutex:
             connection = self._open()
-            if self._writer == (organization, family):
+            if (organization, family) in self._writers:
                 return None
             if not self._try_lock("writer", f"{organization}/{family}"):
                 holder = connection.execute(
@@ -112,7 +114,7 @@ class Lease:
                     {"o": organization, "f": family},
                 ).scalar()
                 return str(holder or "another job")
-            self._generation = connection.execute(
+            self._writers[organization, family] = connection.execute(
                 text(
                     "INSERT INTO billy.billy_writers (organization, family, generation, job_id) VALUES (:o, :f, 1, :j)"
                     " ON CONFLICT (organization, family) DO UPDATE"
@@ -120,7 +122,6 @@ class Lease:
                 ),
                 {"o": organization, "f": family, "j": self._job_id},
             ).scalar_one()
-            self._writer = (organization, family)
             return None
 
     def check(self) -> None:
@@ -154,27 +155,25 @@ class Lease:
                         return False
                     raise LeaseLost("another process has taken this job over")
                 self._holder = self._session
-                if self._writer is None:
-                    return True
-                organization, family = self._writer
-                if not self._try_lock("writer", f"{organization}/{family}"):
-                    raise LeaseLost("another job has taken the right to write")
-                generation = connection.execute(
-                    text("SELECT generation FROM billy.billy_writers WHERE organization = :o AND family = :f"),
-                    {"o": organization, "f": family},
-                ).scalar()
+                for (organization, family), generation in self._writers.items():
+                    if not self._try_lock("writer", f"{organization}/{family}"):
+                        raise LeaseLost("another job has taken the right to write")
+                    present = connection.execute(
+                        text("SELECT generation FROM billy.billy_writers WHERE organization = :o AND family = :f"),
+                        {"o": organization, "f": family},
+                    ).scalar()
+                    if present != generation:
+                        raise LeaseLost("another job wrote to the same records in between")
             except DBAPIError:
                 self._drop_connection()
                 return False
-            if generation != self._generation:
-                raise LeaseLost("another job wrote to the same records in between")
             return True
 
     def release(self) -> None:
         """Give everything back; safe to call twice and after a break."""
         with self._mutex:
             self._drop_connection()
-            self._writer = None
+            self._writers.clear()
             self._engine.dispose()
 
     def _connect(self) -> Connection:

@@ -34,5 +34,6 @@ def apply(context: dg.OpExecutionContext, config: ApplyConfig) -> None:
 
 @dg.job(executor_def=dg.in_process_executor)
 def apply_plan() -> None:
-    """Carry out the plan of a job as it is, a dry run's or a delete's that waits; rows changed since are left alone."""
+    """Carry out the plan of a job as it is, a dry run's, or a delete's or an approval's that waits; rows changed since
+    are left alone."""
     apply()

@@ -14,7 +14,7 @@ from billy_pipelines.bulk.reading import check_job_rows
 from billy_pipelines.bulk.verdicts import State
 from billy_pipelines.defs import metadata
 from billy_pipelines.defs.checks import accounts_result, accounts_spec, error_rate_result, error_rate_spec
-from billy_pipelines.defs.options import OptionsConfig, options_from
+from billy_pipelines.defs.options import OptionsConfig, options_given
 from billy_pipelines.defs.session import JobSession
 from billy_pipelines.defs.stopping import run_stoppable
 from billy_pipelines.schemas.resource import Resource
@@ -38,7 +38,9 @@ def build_assets(resource: Resource[Any]) -> list[dg.AssetsDefinition]:
     def rows(
         context: dg.AssetExecutionContext, config: OptionsConfig, session: JobSession
     ) -> dg.MaterializeResult[None]:
-        with session.step(context, options_from(config)) as (execution, _switch):
+        # `config` has a default for every option that was not given; what was given stands in the run's own config.
+        given = options_given(runs.options_given(context.run.run_config, resource.name))
+        with session.step(context, given) as (execution, _switch):
             execution.progress.phase = "reading the file"
             upload = session.upload(execution.job)
             execution.progress.total = len(upload.table.lines)

@@ -34,7 +34,12 @@ class Heartbeat:
     """Beats while its `with` block runs. Failures of a beat (PostgreSQL restarting) cost only that beat."""
 
     def __init__(
-        self, context: dg.AssetExecutionContext, engine: Engine, job_id: str, progress: Progress, switch: StopSwitch
+        self,
+        context: dg.AssetExecutionContext | dg.OpExecutionContext,
+        engine: Engine,
+        job_id: str,
+        progress: Progress,
+        switch: StopSwitch,
     ) -> None:
         self._context = context
         self._engine = engine
@@ -79,7 +84,8 @@ class Heartbeat:
     def _tell_job(self) -> None:
         progress = self._progress
         # What is on its way has no verdict yet; as long as the run goes on it is not called failed.
-        counts = tally({s: n for s, n in progress.statuses.items() if n > 0 and s not in IN_DOUBT}, progress.total)
+        known = {s: n for s, n in progress.statuses.items() if n > 0 and s not in IN_DOUBT}
+        counts = tally(known, progress.total, progress.verdicts) if progress.verdicts else tally(known, progress.total)
         update_job(self._engine, self._job_id, progress=round(progress.percent, 1), counts=counts)
 
     def _tell_log(self) -> None:
@@ -94,6 +100,8 @@ class Heartbeat:
             self._last_tag_at = time.monotonic()
 
     def _tell_plot(self) -> None:
+        if not isinstance(self._context, dg.AssetExecutionContext):
+            return  # an undo is no asset, so it has no plots
         if time.monotonic() - self._last_observation_at > OBSERVATION_SECONDS:
             self._last_observation_at = time.monotonic()
             metadata = {

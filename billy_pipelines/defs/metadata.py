@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from billy_pipelines.bulk import reports
+from billy_pipelines.bulk.approval_report import approval_metadata
 from billy_pipelines.bulk.context import JobContext
 from billy_pipelines.bulk.document import job_document
 from billy_pipelines.bulk.reading import Checked, Upload
@@ -64,6 +65,7 @@ def of_sync(job: JobContext) -> Metadata:
         "dagster/row_count": counts["total"],
         "status": job.row.status,
         **{verdict: number for verdict, number in counts.items() if verdict != "total"},
+        **approval_metadata(job),
         "seconds": document["seconds"] or 0.0,
         "summary": dg.MetadataValue.md(reports.report_text(job, document)),
         "first_rejects": rejects_table(job),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -13,7 +14,7 @@ from billy_pipelines.bulk.options import FIELDS, JobOptions
 if TYPE_CHECKING:
 
     class OptionsConfig(dg.Config):
-        """Job options, each with its default: the launchpad scaffolds only fields that have one."""
+        """Options that change with this run, each with its default: the launchpad fills in only those that have one."""
 
 else:
     _fields: dict[str, Any] = {
@@ -29,6 +30,11 @@ else:
     OptionsConfig = create_model("OptionsConfig", __base__=dg.Config, **_fields)
 
 
-def options_from(config: OptionsConfig) -> dict[str, Any]:
-    """Run config as the job keeps it, checked like options from anywhere else."""
-    return JobOptions.model_validate(config.model_dump(mode="json")).model_dump(mode="json")
+def options_given(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that a run changes, by its config as somebody wrote it. The launchpad fills in all of them, each with
+    its default: of such a block only what is no default counts, so that the rest stays as the job has it. To set one
+    back to its default, it is given alone."""
+    if raw.keys() >= FIELDS.keys():
+        defaults = JobOptions().model_dump(mode="json")
+        return {name: value for name, value in raw.items() if value != defaults.get(name)}
+    return dict(raw)

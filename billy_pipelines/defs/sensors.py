@@ -41,9 +41,10 @@ def build_sensor(jobs: list[Any]) -> dg.SensorDefinition:
             database.close()
         if not wanted:
             return dg.SkipReason(" ".join(answers) or "No new files.")
+        partitions = [partition for job in wanted if (partition := runs.partition_of(job)) is not None]
         return dg.SensorResult(
             run_requests=[_request(job) for job in wanted],
-            dynamic_partitions_requests=[UPLOADS.build_add_request([job.job_id for job in wanted])],
+            dynamic_partitions_requests=[UPLOADS.build_add_request(partitions)] if partitions else [],
         )
 
     return uploads_sensor
@@ -53,8 +54,8 @@ def _request(job: JobRow) -> dg.RunRequest:
     """The run key holds the number of the asking: asked again before the run began, Dagster starts it only once."""
     return dg.RunRequest(
         run_key=f"{job.job_id}#{job.launches}",
-        job_name=runs.job_name(job.resource_type),
-        partition_key=job.job_id,
+        job_name=runs.job_of(job),
+        partition_key=runs.partition_of(job),
         run_config=runs.run_config(job),
         tags=runs.run_tags(job),
     )

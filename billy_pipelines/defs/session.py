@@ -6,7 +6,6 @@ held in `sync`. Whichever step runs first takes the lease: after a crash Dagster
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,31 +13,19 @@ from typing import Any
 import dagster as dg
 from dagster import InitResourceContext
 from pydantic import PrivateAttr
-from sqlalchemy.exc import SQLAlchemyError
 
-from billy_pipelines import runs
 from billy_pipelines.bulk import lifecycle
 from billy_pipelines.bulk.context import JobContext, JobNotFound, load_job
-from billy_pipelines.bulk.execution import Execution, Stopped
+from billy_pipelines.bulk.execution import Execution
 from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.reading import Upload, read_job_upload
 from billy_pipelines.bulk.verdicts import State
 from billy_pipelines.database.connection import Database, open_database
 from billy_pipelines.database.locks import Lease
-from billy_pipelines.defs.heartbeat import Heartbeat
+from billy_pipelines.defs.framing import framed, reload
 from billy_pipelines.defs.stopping import StopSwitch
-from billy_pipelines.settings import Settings, SettingsError
-
-
-def _halted(error: Exception) -> Halted:
-    """What a person can put right, in words; without the name of a file, which can hold anything (rule B23)."""
-    if isinstance(error, SettingsError):
-        return Halted("bad_setting", str(error))
-    if isinstance(error, OSError):
-        reason = error.strerror or type(error).__name__
-        return Halted("file_error", f"A file of the job could not be read or written: {reason}. Put that right.")
-    return Halted("database_gone", "PostgreSQL failed. Start it again.")
+from billy_pipelines.settings import Settings
 
 
 class JobSession(dg.ConfigurableResource["JobSession"]):
@@ -67,31 +54,8 @@ class JobSession(dg.ConfigurableResource["JobSession"]):
     ) -> Iterator[tuple[Execution, StopSwitch]]:
         """The frame of each step: heartbeat around it, and a clear state of the job whichever way it ends."""
         execution = self._begin(context, options)
-        try:
-            with Heartbeat(
-                context, execution.job.engine, execution.job.job_id, execution.progress, self._switch
-            ) as heartbeat:
-                yield execution, self._switch
-                heartbeat.look()
-                if self._switch.is_set and lifecycle.in_progress(self.reload().row):
-                    raise Stopped
-        except Halted as error:
-            lifecycle.end_failed(execution.job, error)
-            raise dg.Failure(f"{error.code}: {error}", allow_retries=False) from error
-        except (Stopped, dg.DagsterExecutionInterruptedError) as error:
-            self._stopped(context, execution.job)
-            raise dg.DagsterExecutionInterruptedError from error
-        except (SettingsError, SQLAlchemyError, OSError) as error:
-            halted = _halted(error)
-            with contextlib.suppress(OSError):  # on a full disk the state is on record before its files fail
-                lifecycle.end_failed(execution.job, halted)
-            raise dg.Failure(f"{halted.code}: {halted}", allow_retries=False) from error
-        except dg.Failure:
-            raise
-        except Exception as error:
-            text = f"{type(error).__name__}. This is a fault of ours; the run's log tells where."
-            lifecycle.end_failed(execution.job, Halted("internal_error", text))
-            raise
+        with framed(context, execution, self._switch):
+            yield execution, self._switch
 
     def upload(self, job: JobContext) -> Upload:
         """The job's file, read once a run."""
@@ -107,9 +71,7 @@ class JobSession(dg.ConfigurableResource["JobSession"]):
     def reload(self) -> JobContext:
         """The job as it stands now."""
         assert self._execution is not None  # noqa: S101 - only called inside a step
-        job = self._execution.job
-        self._execution.job = load_job(job.settings, job.engine, job.job_id)
-        return self._execution.job
+        return reload(self._execution)
 
     def _begin(self, context: dg.AssetExecutionContext, options: dict[str, Any] | None) -> Execution:
         if self._execution is not None:
@@ -129,7 +91,7 @@ class JobSession(dg.ConfigurableResource["JobSession"]):
             )
         self._was_completed = job.row.status == State.COMPLETED
         try:
-            job = lifecycle.begin(job, context.run.run_id, options)
+            job = lifecycle.begin(job, context.run.run_id, options or None)
         except Halted as error:
             lease.release()
             raise dg.Failure(f"{error.code}: {error}", allow_retries=False) from error
@@ -137,15 +99,3 @@ class JobSession(dg.ConfigurableResource["JobSession"]):
         progress.statuses.update(job.journal.counts())
         self._execution = Execution(job, lease, progress)
         return self._execution
-
-    def _stopped(self, context: dg.AssetExecutionContext, job: JobContext) -> None:
-        """Cancelled by a person, or cut off by a shutdown? Only the second may start again by itself (R2)."""
-        instance, run_id = context.instance, context.run.run_id
-        if runs.is_foreground(run_id):
-            runs.cancel_run(instance, run_id)  # before the interruption is raised, or Dagster would call it a failure
-            lifecycle.end_cancelled(job)
-        elif runs.is_cancel_requested(instance, run_id):
-            lifecycle.end_cancelled(job)
-        else:
-            lifecycle.end_interrupted(job)
-            runs.mark_as_shut_down(instance, job.engine, run_id, job.job_id)

@@ -113,21 +113,35 @@ class Trouble:
         if rate is None:
             return None
         allowed, window = rate
-        now = time.monotonic()
         with self._sandbox.lock:
-            times = self._sandbox.rate_windows.setdefault(token, deque())
-            while times and times[0] <= now - window:
-                times.popleft()
-            if len(times) < allowed:
-                times.append(now)
-                return None
-            wait = max(1, math.ceil(times[0] + window - now))
+            missing = self._missing(token, allowed, window, time.monotonic())
+        if missing is None:
+            return None
+        wait = max(1, math.ceil(missing))
         response = refusal(RefusedError(429, f"more than {allowed} requests in {window:g} seconds"))
         if self._sandbox.switches.retry_after == "seconds":
             response.headers["Retry-After"] = str(wait)
         elif self._sandbox.switches.retry_after == "date":
             response.headers["Retry-After"] = format_datetime(datetime.now(UTC) + timedelta(seconds=wait), usegmt=True)
+        elif self._sandbox.switches.retry_after == "zero":
+            response.headers["Retry-After"] = "0"
         return response
+
+    def _missing(self, token: str, allowed: int, window: float, now: float) -> float | None:
+        """Seconds until the limit lets this request through; None lets it through, counted."""
+        if (burst := self._sandbox.switches.rate_burst) is not None:
+            full_at = max(now, self._sandbox.rate_buckets.get(token, now))
+            early = full_at - now - (burst - 1) * window / allowed
+            if early <= 0:
+                self._sandbox.rate_buckets[token] = full_at + window / allowed
+            return early if early > 0 else None
+        times = self._sandbox.rate_windows.setdefault(token, deque())
+        while times and times[0] <= now - window:
+            times.popleft()
+        if len(times) < allowed:
+            times.append(now)
+            return None
+        return times[0] + window - now
 
     def _due_fault(self, scope: Scope, body: bytes, about: Touched, *, before_commit: bool) -> Fault | None:
         """The first fault that is due for this call, counted. Kind 422 is left to `writes`."""

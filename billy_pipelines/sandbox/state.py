@@ -67,6 +67,8 @@ class Sandbox:
         self.fault_hits: Counter[int] = Counter()
         self.rate_windows: dict[str, deque[float]] = {}
         """Token -> times of the requests let through within the window."""
+        self.rate_buckets: dict[str, float] = {}
+        """Token -> when its bucket will be full again (`rate_burst`)."""
         self.books_by_token = {
             each["token"]: Books(_organization(each, number), each.get("vat_settled_until"))
             for number, each in enumerate(organizations, start=1)
@@ -88,6 +90,7 @@ class Sandbox:
                 self.authorised = 0
             if "rate_limit" in changes:
                 self.rate_windows.clear()
+                self.rate_buckets.clear()
             if "faults" in changes:
                 self.fault_calls.clear()
                 self.fault_hits.clear()
@@ -179,6 +182,7 @@ class Sandbox:
             self.faults_fired.clear()
             self.authorised = 0
             self.rate_windows.clear()
+            self.rate_buckets.clear()
             self.fault_calls.clear()
             self.fault_hits.clear()
             self.generator.seed(self.seed)

@@ -47,6 +47,9 @@ class Switches(BaseModel):
     rate_limit: RateLimit | None = Field(
         default=None, description='requests per window of seconds and token ("100/60"), or null for none'
     )
+    rate_burst: int | None = Field(
+        default=None, ge=1, description="so many at once and the rest evenly: the limit as a bucket, not as a window"
+    )
     retry_after: Literal["none", "seconds", "date", "zero"] = Field(
         default="none", description="form of Retry-After on a 429; zero says `0` whatever the wait"
     )

@@ -91,7 +91,7 @@ REJECTIONS: dict[str, str] = {
     "line.",
     "duplicate_in_file": "the row means the same record as line {line}. Keep one of them.",
     "possible_duplicate": "Billy has a {kind} of the same name whose details differ ({fields}): {ids}. "
-    "Give a number both have (contactNo, CVR, EAN, id), or use on_existing: create if it is another one.",
+    "Give a number both have ({keys}), or use on_existing: create if it is another one.",
     "ambiguous_match": "more than one record in Billy fits: {ids}. Give the id of the one you mean.",
     "not_found": "there is no {kind} with {key} {value} in these books.",
     "no_key": "the row names no record. Fill in one of {keys}.",
@@ -100,10 +100,19 @@ REJECTIONS: dict[str, str] = {
     "contact_unknown": "there is no contact with {key} {value} in these books. Nearest: {nearest}.",
     "contact_by_name_only": "{value} is only a name, and a name alone finds no contact. Give contactNo, CVR, EAN or id, or "
     "use contact_by_name: true. Nearest: {nearest}.",
+    "contact_without_name": "there is no contact with {key} {value} in these books, and without a name none can be made. "
+    "Fill in contactName. Nearest: {nearest}.",
     "contact_ambiguous": "more than one contact fits {key} {value}: {ids}. Give the contactId of the one you mean.",
     "contact_archived": "contact {ids} ({key} {value}) is archived. Un-archive it in Billy, or name another.",
+    "exists_by_name": "Billy has a {kind} called {value} already ({ids}), so none is made. Name that one by a number or its "
+    "id, or give the new one another name.",
+    "missing_unclear": "the rows that name the {kind} {value} say different things of it ({fields}), so none is made. Make "
+    "them agree: lines {lines}.",
+    "missing_not_planned": "the {kind} {value} is not made: {message}",
     "person_unknown": "the contact has no person called {value}. Add the person in Billy, or leave attention out.",
     "product_unknown": "line {line}: there is no product with {key} {value} in these books. Nearest: {nearest}.",
+    "product_without_name": "line {line}: there is no product with {key} {value} in these books, and without a name none can "
+    "be made. Fill in productName. Nearest: {nearest}.",
     "product_ambiguous": "line {line}: more than one product fits {key} {value}: {ids}. Give the productId of the one you "
     "mean.",
     "product_archived": "line {line}: product {ids} ({key} {value}) is archived. Un-archive it in Billy, or name another.",
@@ -116,6 +125,8 @@ REJECTIONS: dict[str, str] = {
     "own_numbers: true if that is meant.",
     "date_locked": "{value} lies in a period that is closed (until {until}).",
     "date_settled": "{value} lies in a VAT period that is settled ({start} to {end}).",
+    "date_before_books": "{value} is before {start}, when these books begin, and the opening balances hold it already; "
+    "it cannot be approved. Keep it a draft (approve: no), or leave it out.",
     "date_far_ahead": "{value} is more than 31 days ahead; {until} is the last possible date.",
     "currency_not_in_billy": "Billy does not have the currency {value}.",
     "rate_missing": "an invoice in {currency} of {date}, not today, needs exchangeRate: kroner for one unit.",
@@ -127,6 +138,10 @@ REJECTIONS: dict[str, str] = {
     "invoice_sent": "draft {ids} was sent to the customer, so it is not deleted here. Delete it in Billy if it must go.",
     "invoice_fixed": "{fields} of draft {ids} cannot be changed in Billy any more. Delete the draft and import the invoice "
     "again.",
+    "other_organization": "the row was exported from the books of another company ({value}; these are {own}). Nothing of "
+    "it is used. Export from these books, or take the columns billyOrganization and billySnapshot out if it is meant.",
+    "conflict": "{fields} was changed in the file and, since the export, in Billy too (Billy has {present}, the file "
+    "{value}). Decide which is right, and export anew or change it in Billy.",
     "already_exists": "{kind} {ids} exists already, and on_existing is fail.",
     "account_unknown": "these books have no account {value}. Nearest: {nearest}.",
     "account_not_revenue": "account {value} is no revenue account, and only those take sales. Nearest: {nearest}.",
@@ -151,11 +166,15 @@ WARNINGS: dict[str, str] = {
     "due_date_differs": "the payment terms make the invoice due on {computed}, the due date is {due}; the due date "
     "counts.",
     "attention_unknown": "the contact has no person called {value}; attention is left out.",
+    "approve_ignored": "{value} approves nothing by itself: the invoice becomes a draft. Use the option approve: true.",
     "contact_no_customer": "contact {ids} is no customer in Billy yet.",
     "vat_placeholder": "{value} is a placeholder, not a CVR number; it is never used to find a record.",
     "vat_left_to_billy": "no VAT ruleset of 25 % was found in these books, so the new product gets what the company "
     "has set for new products in Billy.",
     "price_converted": "{value} with VAT is sent as {net} without ({percent} %).",
+    "nearest_in_books": "the nearest in the books is {nearest}.",
+    "snapshot_gone": "the snapshot of {value} that the row was exported from is gone, so every difference from Billy "
+    "counts as a change. Look at the plan before it is carried out.",
     "same_name_in_file": "line {line} has the same name but other details.",
 }
 
@@ -174,6 +193,16 @@ FAILURES: dict[str, str] = {
     "stays in Billy: look at its VAT, its prices and discounts, and correct or delete it there.",
     "changed_since_plan": "{fields} changed in Billy after the plan was made. Run the job again to plan anew.",
     "partly_changed": "a part of the change is in Billy, the rest was refused ({message}). Look at the record there.",
+    "not_approved": "draft {ids} is in Billy and not approved, because {reason}. `billy retry {job}` goes on with the "
+    "approvals.",
+    "approval_refused": "draft {ids} was not approved, and stays a draft ({message}). Put that right in Billy; `billy "
+    "retry {job}` goes on with the approvals.",
+    "approval_unclear": "Billy gave no clear answer to the approval of {ids} ({message}), and it is still a draft. Look "
+    "in Billy whether it has a number and stands in the accounts; if not, `billy retry {job}` approves it and goes on.",
+    "draft_changed": "{fields} of draft {ids} changed in Billy after it was made, so it is not approved here. Look at it "
+    "there, approve or delete it by hand; `billy retry {job}` goes on with the others.",
+    "draft_gone": "draft {ids} was deleted in Billy before it was approved. `billy retry {job}` goes on with the others.",
+    "missing_not_made": "the {kind} {value} it needs could not be made: {message}",
     "not_deleted": "Billy answered success, but the record is still there. Delete it there by hand.",
     "gone_since_plan": "the record was deleted in Billy after the plan was made.",
     "not_settled": "Billy gave no clear answer ({message}), so it may be in the books. Do nothing by hand: when "
@@ -184,8 +213,33 @@ FAILURES: dict[str, str] = {
     "try `billy retry`.",
 }
 
+UNDO: dict[str, str] = {
+    "edited_since": "{fields} of {ids} changed in Billy since the job, so the record is left as it is.",
+    "deleted_since": "the record was deleted in Billy since the job.",
+    "in_use_since": "{kind} {ids} is used by something in Billy by now, so it stays. Archive it there if nobody wants it.",
+    "billy_keeps": "Billy refuses to delete it ({message}), most likely because something refers to it. Archive it there "
+    "if nobody wants it.",
+    "invoice_booked": "invoice {ids} is approved, so it stays in the books. credit_notes.csv holds the credit note for it, "
+    "ready to be imported.",
+    "invoice_numbered": "draft {ids} has been given a number since, so it stays. credit_notes.csv holds a credit note for "
+    "it, ready to be imported once it is approved.",
+    "there_again": "there is such a record in Billy again ({ids}), so none is made.",
+    "image_missing": "what the record was is not on record, so it cannot be taken back.",
+    "job_unsettled": "the job itself got no clear answer for this row and could not find out what became of it. Look in "
+    "Billy.",
+    "already_gone": "it was gone from Billy already.",
+    "as_before": "it was already as it was before the job.",
+    "made_again": "made again, with the new id {new} (it was {old}).",
+    "made_again_in_part": "made again, with the new id {new} (it was {old}); what hung on it ({fields}) was not on record.",
+    "kept_by_undo": "the undo of job {job} left this row's record in Billy ({ids}), so it is not made a second time. "
+    "Use on_existing: create if it should be.",
+}
+"""Why undo left a record as it is, and what it has to say of one it took back."""
+
 
 WAITING: dict[str, str] = {
+    "apply_approve": "{number} invoices are to be approved, which books VAT and cannot be taken back. Look at the plan; "
+    "`billy apply {job}` carries it out.",
     "apply_delete": "{number} records are to be deleted or archived. Look at the plan; `billy apply {job}` carries it "
     "out.",
     "confirm_count": "{number} records are to be deleted or archived, which is a large part. Look at the plan; "
@@ -257,6 +311,10 @@ REASONS: dict[str, str] = {
     "set_unknown_field": "there is no such field. Known: {known}",
     "set_has_column": "the file has the column {column} for it",
     "more_names": "{number:,} more",
+    "approval_of_line": "line {line} was not approved ({code})",
+    "failed_line": "line {line} failed ({code}) and continue_on_error is off",
+    "job_stopped": "the job was stopped",
+    "job_failed": "the job could not go on",
 }
 """Parts of the sentences above."""
 
@@ -277,7 +335,7 @@ def sentence(code: str, language: str = "en", /, **details: object) -> str:
     """
     if language == "da" and code in DANISH:
         return _Danish().vformat(DANISH[code], (), details)
-    for catalogue in (REJECTIONS, WARNINGS, SKIPS, FAILURES, WAITING, FILE_ERRORS, COLUMN_NOTES, REASONS):
+    for catalogue in (REJECTIONS, WARNINGS, SKIPS, FAILURES, UNDO, WAITING, FILE_ERRORS, COLUMN_NOTES, REASONS):
         if code in catalogue:
             return catalogue[code].format(**details)
     raise KeyError(code)

@@ -114,21 +114,24 @@ MATCH_KEYS: tuple[MatchKey[Contact], ...] = (
         KeyKind.SHARED,
         lambda row: vat_key(row.get("vatNo"), row.get("country")),
         lambda record: [vat_key(record.registrationNo, record.countryId) or ""],
+        apart=("contactNo", "ean"),
     ),
     MatchKey(
         "name and email",
         KeyKind.IDENTITY,
         lambda row: _name_and_email(row.get("name"), row.get("email")),
         lambda record: [key for email in record.emails if (key := _name_and_email(record.name, email))],
+        apart=("contactNo",),
     ),
     MatchKey("name", KeyKind.WEAK, lambda row: comparable(row.get("name")) or None, lambda r: [comparable(r.name)]),
 )
 
 
 def contradictions(row: Row, record: Contact) -> list[str]:
-    """Fields that are given on both sides and differ, so that an equal name proves nothing (rule B5)."""
+    """Fields that are given on both sides and differ, so that an equal name proves nothing (rule B5); a customer number
+    too, or an update by name would give a customer another one's."""
     found = []
-    for field in ("zipcode", "phone", "vatNo", "ean"):
+    for field in ("contactNo", "zipcode", "phone", "vatNo", "ean"):
         present = getattr(record, WIRE_KEYS[field])
         if row.get(field) and present and not _same_in(row, field, record):
             found.append(field)

@@ -87,11 +87,12 @@ CONTACT_KEYS = (
     UniqueKey(("contactNo",), lambda cleaned: comparable_column(cleaned["contactNo"])),
     UniqueKey(("ean",), lambda cleaned: cleaned["ean"]),
     UniqueKey(("vatNo",), _vat_keys, contradicts={"ean": comparable, "contactNo": comparable, "id": comparable}),
-    UniqueKey(("name", "email"), _names_and_emails, "name and email"),
+    UniqueKey(("name", "email"), _names_and_emails, "name and email", contradicts={"contactNo": comparable}),
     UniqueKey(
         ("name",),
         lambda cleaned: comparable_column(cleaned["name"]),
         contradicts={
+            "contactNo": comparable,
             "zipcode": comparable_postcode,
             "phone": comparable_phone,
             "vatNo": clean_vat,

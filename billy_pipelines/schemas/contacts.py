@@ -12,7 +12,9 @@ from billy_pipelines.schemas import contact_meaning as meaning
 from billy_pipelines.schemas import contact_requests as requests
 from billy_pipelines.schemas.cleaning import EMAIL_PATTERN, comparable
 from billy_pipelines.schemas.contact_columns import CONTACT_COLUMNS, NEVER_USED
+from billy_pipelines.schemas.contact_export import CONTACTS_EXPORT
 from billy_pipelines.schemas.contact_rules import CONTACT_KEYS, check_vat, mend_postcodes
+from billy_pipelines.schemas.contact_undo import CONTACTS_UNDO
 from billy_pipelines.schemas.payment_terms import check_contact_terms
 from billy_pipelines.schemas.profiles import PROFILES
 from billy_pipelines.schemas.references import contact_in_use, contact_references, resolve_contact
@@ -158,4 +160,6 @@ CONTACTS = Resource[Contact](
     resolve=resolve_contact,
     in_use=contact_in_use,
     writable=meaning.WRITABLE,
+    export=CONTACTS_EXPORT,
+    undo=CONTACTS_UNDO,
 )

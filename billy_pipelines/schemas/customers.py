@@ -6,7 +6,9 @@ from billy_pipelines.billy.models import Contact
 from billy_pipelines.schemas import contact_meaning as meaning
 from billy_pipelines.schemas import contact_requests as requests
 from billy_pipelines.schemas.contact_columns import CONTACT_COLUMNS, NEVER_USED
+from billy_pipelines.schemas.contact_export import CUSTOMERS_EXPORT
 from billy_pipelines.schemas.contact_rules import CONTACT_KEYS, check_vat, mend_postcodes
+from billy_pipelines.schemas.contact_undo import CONTACTS_UNDO
 from billy_pipelines.schemas.payment_terms import check_contact_terms
 from billy_pipelines.schemas.profiles import PROFILES
 from billy_pipelines.schemas.references import contact_in_use, contact_usage_references
@@ -47,4 +49,6 @@ CUSTOMERS = Resource[Contact](
     load_references=contact_usage_references,
     in_use=contact_in_use,
     label=lambda row: str(row.get("name") or row.get("id") or ""),
+    export=CUSTOMERS_EXPORT,
+    undo=CONTACTS_UNDO,
 )

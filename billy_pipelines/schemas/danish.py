@@ -40,12 +40,17 @@ DANISH: dict[str, str] = {
     "clear_not_allowed": "{column} kan ikke ryddes. Fjern mærket, eller angiv en værdi.",
     "duplicate_in_file": "rækken betyder samme post som linje {line}. Behold en af dem.",
     "possible_duplicate": "Billy har en post ({kind}) med samme navn, hvor andet er forskelligt ({fields}): {ids}. "
-    "Angiv et nummer, som begge har (kundenr., CVR, EAN, id), eller brug on_existing: create, hvis det er en anden.",
+    "Angiv et nummer, som begge har ({keys}), eller brug on_existing: create, hvis det er en anden.",
     "ambiguous_match": "mere end én post i Billy passer: {ids}. Angiv id'et på den, der menes.",
     "not_found": "der er ingen post ({kind}) med {key} {value} i dette regnskab.",
     "no_key": "rækken nævner ingen post. Udfyld en af {keys}.",
     "not_this_kind": "{ids} er ikke en {kind} i Billy og slettes ikke som en. Brug ressourcen contacts, hvis den skal væk.",
     "in_use": "posten ({kind}) {ids} er i brug og kan ikke slettes. Arkivér den (archive_if_used: true).",
+    "other_organization": "rækken er eksporteret fra en anden virksomheds regnskab ({value}; dette er {own}). Intet af "
+    "den bruges. Eksportér fra dette regnskab, eller fjern kolonnerne billyOrganization og billySnapshot, hvis det er "
+    "meningen.",
+    "conflict": "{fields} er ændret i filen og siden eksporten også i Billy (Billy har {present}, filen {value}). Afgør, "
+    "hvad der er rigtigt, og eksportér igen, eller ret det i Billy.",
     "already_exists": "posten ({kind}) {ids} findes allerede, og on_existing er fail.",
     "primary_person_unclear": "kontakten {ids} har {count} primære kontaktpersoner, så det er uklart, hvis e-mail der "
     "skal ændres. Markér én person som primær i Billy.",
@@ -77,10 +82,19 @@ DANISH: dict[str, str] = {
     "contact_unknown": "der er ingen kontakt med {key} {value} i dette regnskab. Nærmest: {nearest}.",
     "contact_by_name_only": "{value} er kun et navn, og et navn alene finder ingen kontakt. Angiv kundenr., CVR, EAN eller "
     "id, eller brug contact_by_name: true. Nærmest: {nearest}.",
+    "contact_without_name": "der er ingen kontakt med {key} {value} i dette regnskab, og uden navn kan ingen oprettes. "
+    "Udfyld Kundenavn. Nærmest: {nearest}.",
     "contact_ambiguous": "mere end én kontakt passer til {key} {value}: {ids}. Angiv contactId på den, der menes.",
     "contact_archived": "kontakten {ids} ({key} {value}) er arkiveret. Gør den aktiv i Billy, eller nævn en anden.",
+    "exists_by_name": "Billy har allerede en post ({kind}) med navnet {value} ({ids}), så ingen oprettes. Angiv dens nummer "
+    "eller id, eller giv den nye et andet navn.",
+    "missing_unclear": "rækkerne, der nævner {value} ({kind}), siger noget forskelligt om den ({fields}), så ingen oprettes. "
+    "Skriv det samme: linje {lines}.",
+    "missing_not_planned": "{value} ({kind}) oprettes ikke: {message}",
     "person_unknown": "kontakten har ingen person, der hedder {value}. Opret personen i Billy, eller udelad att.",
     "product_unknown": "linje {line}: der er intet produkt med {key} {value} i dette regnskab. Nærmest: {nearest}.",
+    "product_without_name": "linje {line}: der er intet produkt med {key} {value} i dette regnskab, og uden navn kan intet "
+    "oprettes. Udfyld Varenavn. Nærmest: {nearest}.",
     "product_ambiguous": "linje {line}: mere end ét produkt passer til {key} {value}: {ids}. Angiv productId på det, der "
     "menes.",
     "product_archived": "linje {line}: produktet {ids} ({key} {value}) er arkiveret. Gør det aktivt i Billy, eller nævn et "
@@ -124,15 +138,21 @@ DANISH: dict[str, str] = {
     "vat_left_to_billy": "der blev ikke fundet et momsregelsæt på 25 % i dette regnskab, så det nye produkt får det, "
     "virksomheden har valgt for nye produkter i Billy.",
     "price_converted": "{value} med moms sendes som {net} uden ({percent} %).",
+    "date_before_books": "{value} ligger før {start}, hvor dette regnskab begynder, og åbningsbalancen har den allerede; "
+    "den kan ikke godkendes. Lad den være kladde (approve: nej), eller udelad den.",
     "draft_total_differs": "Billy lavede kladden {ids}, og den giver {computed}, hvor {stated} var ventet. Kladden bliver i "
     "Billy: se på dens moms, priser og rabatter, og ret eller slet den dér.",
     # warnings
+    "approve_ignored": "{value} godkender intet alene: fakturaen bliver en kladde. Brug indstillingen approve: true.",
     "due_date_differs": "betalingsbetingelsen giver forfald {computed}, forfaldsdatoen er {due}; forfaldsdatoen gælder.",
     "zeros_lost": "{value} sendes som {mended}: et regneark har taget nullet foran.",
     "text_repaired": "{value} sendes som {repaired} (repair_text).",
     "vat_check_digit": "{value} består ikke kontrollen af et CVR-nummers cifre; det sendes, som det er, men finder "
     "ingen post.",
     "vat_placeholder": "{value} er en pladsholder, ikke et CVR-nummer; det bruges aldrig til at finde en post.",
+    "nearest_in_books": "det nærmeste i bøgerne er {nearest}.",
+    "snapshot_gone": "det udtræk fra {value}, som rækken er eksporteret fra, findes ikke længere, så alle forskelle fra "
+    "Billy tæller som ændringer. Se planen, før den udføres.",
     "same_name_in_file": "linje {line} har samme navn, men andre oplysninger.",
     # rows that are skipped
     "excluded_by_profile": 'rækken har "{value}" i {column}, og sådanne rækker overføres ikke af sig selv. '
@@ -145,6 +165,16 @@ DANISH: dict[str, str] = {
     "billy_refused": "{message}",
     "changed_since_plan": "{fields} blev ændret i Billy, efter at planen blev lagt. Kør jobbet igen for en ny plan.",
     "partly_changed": "en del af ændringen er i Billy, resten blev afvist ({message}). Se på posten dér.",
+    "not_approved": "kladden {ids} er i Billy og er ikke godkendt, fordi {reason}. `billy retry {job}` fortsætter med "
+    "godkendelserne.",
+    "approval_refused": "kladden {ids} blev ikke godkendt og forbliver kladde ({message}). Ret det i Billy; `billy retry "
+    "{job}` fortsætter med godkendelserne.",
+    "approval_unclear": "Billy gav intet klart svar på godkendelsen af {ids} ({message}), og den er stadig kladde. Se i "
+    "Billy, om den har fået nummer og er bogført; hvis ikke, godkender `billy retry {job}` den og fortsætter.",
+    "draft_changed": "{fields} på kladden {ids} blev ændret i Billy, efter at den blev lavet, så den godkendes ikke her. "
+    "Se på den dér, og godkend eller slet den i hånden; `billy retry {job}` fortsætter med de andre.",
+    "draft_gone": "kladden {ids} blev slettet i Billy, før den blev godkendt. `billy retry {job}` fortsætter med de andre.",
+    "missing_not_made": "{value} ({kind}), som rækken skal bruge, kunne ikke oprettes: {message}",
     "not_deleted": "Billy svarede, at det lykkedes, men posten er der endnu. Slet den dér i hånden.",
     "gone_since_plan": "posten blev slettet i Billy, efter at planen blev lagt.",
     "not_settled": "Billy gav intet klart svar ({message}), så den kan være bogført. Gør intet i hånden: når jobbet "
@@ -153,7 +183,29 @@ DANISH: dict[str, str] = {
     "den kan være der. Den blev ikke sendt igen.",
     "no_clear_answer": "Billy gav intet klart svar {number} gange, og det ønskede er ikke i bøgerne. Se efter dér, eller "
     "prøv `billy retry`.",
+    # undo
+    "edited_since": "{fields} på {ids} er ændret i Billy siden jobbet, så posten bliver, som den er.",
+    "deleted_since": "posten er slettet i Billy siden jobbet.",
+    "in_use_since": "posten ({kind}) {ids} bruges af noget i Billy nu, så den bliver. Arkivér den dér, hvis ingen vil have den.",
+    "billy_keeps": "Billy vil ikke slette den ({message}), sandsynligvis fordi noget henviser til den. Arkivér den dér, "
+    "hvis ingen vil have den.",
+    "invoice_booked": "fakturaen {ids} er godkendt og bliver i regnskabet. I credit_notes.csv står kreditnotaen til den, klar "
+    "til import.",
+    "invoice_numbered": "kladden {ids} har fået et nummer siden og bliver. I credit_notes.csv står en kreditnota til den, "
+    "klar til import, når den er godkendt.",
+    "there_again": "der er sådan en post i Billy igen ({ids}), så der laves ingen.",
+    "image_missing": "hvad posten var, er ikke gemt, så den kan ikke føres tilbage.",
+    "job_unsettled": "jobbet fik selv intet klart svar for rækken og kunne ikke finde ud af, hvad der blev af den. Se efter "
+    "i Billy.",
+    "already_gone": "den var allerede væk fra Billy.",
+    "as_before": "den var allerede, som den var før jobbet.",
+    "made_again": "lavet igen med det nye id {new} (det var {old}).",
+    "made_again_in_part": "lavet igen med det nye id {new} (det var {old}); det, der hang på den ({fields}), var ikke gemt.",
+    "kept_by_undo": "fortrydelsen af job {job} lod rækkens post blive i Billy ({ids}), så den laves ikke en gang til. Brug "
+    "on_existing: create, hvis den skal.",
     # plans that wait for a person
+    "apply_approve": "{number} fakturaer skal godkendes, hvilket bogfører moms og ikke kan tages tilbage. Se planen; "
+    "`billy apply {job}` udfører den.",
     "apply_delete": "{number} poster skal slettes eller arkiveres. Se planen; `billy apply {job}` udfører den.",
     "confirm_count": "{number} poster skal slettes eller arkiveres, hvilket er en stor del. Se planen; "
     "`billy apply {job} --confirm-count {number}` udfører den.",
@@ -213,4 +265,8 @@ DANISH: dict[str, str] = {
     "set_unknown_field": "der er intet sådant felt. Kendte: {known}",
     "set_has_column": "filen har kolonnen {column} til det",
     "more_names": "{number:,} flere",
+    "approval_of_line": "linje {line} ikke blev godkendt ({code})",
+    "failed_line": "linje {line} fejlede ({code}), og continue_on_error er slået fra",
+    "job_stopped": "jobbet blev stoppet",
+    "job_failed": "jobbet ikke kunne fortsætte",
 }

@@ -42,6 +42,14 @@ def line_amounts(row: Row) -> list[Decimal]:
     return amounts
 
 
+def planned_totals(row: Row) -> tuple[Decimal | None, Decimal | None]:
+    """What a row's invoice comes to without and with VAT, before Billy has chosen the VAT: by its lines, whichever
+    their prices are, and by the file's own totals."""
+    total = sum(line_amounts(row), Decimal(0))
+    net, gross = number(row.get("netTotal")), number(row.get("grossTotal"))
+    return (net, total) if row.get("taxMode") == "incl" else (total, gross)
+
+
 def expected(row: Row, record: Invoice, rates: Mapping[str, Decimal]) -> Totals:
     """What the lines of the row come to. `rates`: VAT rates by id, 0.25 for 25 %."""
     amounts = line_amounts(row)

@@ -263,7 +263,7 @@ HEADER = (
     Column(
         "approve",
         "false keeps this invoice a draft even when the job approves; true approves nothing by itself.",
-        ("godkend", "godkendes", "må godkendes", "godkendt"),
+        ("godkend", "godkendes", "må godkendes", "godkendt", "bogfør", "bogføres"),
         kind=Kind.BOOLEAN,
         danish="Må godkendes",
         description_da="nej lader fakturaen være kladde, også når jobbet godkender; ja godkender intet alene.",

@@ -56,14 +56,14 @@ class Contacts:
     """The contacts of the books, found by the keys of rule B5 in their order."""
 
     def __init__(self, contacts: Iterable[Contact]) -> None:
-        self._contacts = list(contacts)
-        self.by_id = {contact.id: contact for contact in self._contacts}
+        self.records = list(contacts)
+        self.by_id = {contact.id: contact for contact in self.records}
         self._index: dict[str, dict[str, list[Contact]]] = {key.name: defaultdict(list) for key in MATCH_KEYS}
-        for contact in self._contacts:
+        for contact in self.records:
             for key in MATCH_KEYS:
                 for value in filter(None, key.of_record(contact)):
                     self._index[key.name][value].append(contact)
-        known = ((c, text) for c in self._contacts for text in (c.name, c.contactNo))
+        known = ((c, text) for c in self.records for text in (c.name, c.contactNo))
         self._nearest = Nearest((text, _called(c, c.contactNo)) for c, text in known)
 
     def find(self, row: Row, *, by_name: bool) -> Found[Contact]:
@@ -79,6 +79,8 @@ class Contacts:
             if key.kind is KeyKind.SHARED and not _names_one(named, live):
                 shared += live
                 continue
+            if key.kind is KeyKind.IDENTITY and key.apart:
+                live = [contact for contact in live if set(key.apart).isdisjoint(contradictions(named, contact))]
             if key.kind is KeyKind.WEAK:
                 live = [contact for contact in live if not contradictions(named, contact)]
             if live:
@@ -104,22 +106,23 @@ class Contacts:
 
 
 def _names_one(named: Mapping[str, str], live: Sequence[Contact]) -> bool:
-    """Rule B6: a CVR number is no key where several have it, or the EAN differs: one public body has many EANs."""
-    return not live or (len(live) == 1 and "ean" not in contradictions(named, live[0]))
+    """Rule B6: a CVR number is no key where several have it, or the EAN differs: one public body has many EANs; nor
+    where both have a customer number of their own: two departments of one firm."""
+    return not live or (len(live) == 1 and {"ean", "contactNo"}.isdisjoint(contradictions(named, live[0])))
 
 
 class Products:
     """The products of the books, found by id, own number, exact name."""
 
     def __init__(self, products: Iterable[Product]) -> None:
-        self._products = list(products)
-        self._by_id = {product.id: product for product in self._products}
+        self.records = list(products)
+        self._by_id = {product.id: product for product in self.records}
         self._by_number: dict[str, list[Product]] = defaultdict(list)
         self._by_name: dict[str, list[Product]] = defaultdict(list)
-        for product in self._products:
+        for product in self.records:
             self._by_number[comparable(product.productNo)].append(product)
             self._by_name[comparable(product.name)].append(product)
-        known = ((p, text) for p in self._products for text in (p.name, p.productNo))
+        known = ((p, text) for p in self.records for text in (p.name, p.productNo))
         self._nearest = Nearest((text, _called(p, p.productNo)) for p, text in known)
 
     def find(self, line: Row) -> Found[Product]:
@@ -193,12 +196,17 @@ class NumberSeries:
         numbers = [int(text) for text in present if text and text.isascii() and text.isdigit()]
         said = str(counter) if counter is not None else ""
         self._next = int(said) if said.isascii() and said.isdigit() else max(numbers) + 1 if numbers else None
+        self._first = self._next
 
     def fits(self, text: str) -> bool:
         """Whether a free number is the next one, or fills a hole below; what is no number of the series does not."""
         if not (text.isascii() and text.isdigit()):
             return False
         return self._next is None or int(text) <= self._next
+
+    def afresh(self) -> NumberSeries:
+        """The series as it was before any row took a number."""
+        return NumberSeries(self._first, ())
 
     def take(self, text: str) -> None:
         """A row has that number: the next one follows it."""

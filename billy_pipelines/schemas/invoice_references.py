@@ -5,24 +5,25 @@ Only what some row asks for is read. Lists that a company may not have, or a tok
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from billy_pipelines.billy.client import BillyClient, Roots
 from billy_pipelines.billy.errors import ListingUnstable, RateLimited, Refused, TokenRefused, UnexpectedAnswer
+from billy_pipelines.billy.invoice_models import Invoice
 from billy_pipelines.billy.listing import RawRecord
-from billy_pipelines.billy.models import Product, ProductPrice
+from billy_pipelines.billy.models import Contact, Product, ProductPrice
 from billy_pipelines.schemas.contact_requests import read_all_contacts
 from billy_pipelines.schemas.invoice_grouping import CONTACT
 from billy_pipelines.schemas.invoice_lookups import Contacts, Invoices, NumberSeries, Products
 from billy_pipelines.schemas.invoice_meaning import ATTENTION, number
-from billy_pipelines.schemas.invoice_requests import read_all_invoices
 from billy_pipelines.schemas.invoice_rules import PRODUCT
 from billy_pipelines.schemas.payment_terms import Terms
 from billy_pipelines.schemas.resource import PlanTerms
 
+CONTACTS, PRODUCTS = "contacts", "products"
 BASE_CURRENCY = "DKK"
 """Where the company does not say."""
 
@@ -35,7 +36,7 @@ class InvoiceReferences:
     contacts: Contacts = field(default_factory=lambda: Contacts(()))
     products: Products = field(default_factory=lambda: Products(()))
     invoices: Invoices = field(default_factory=lambda: Invoices(()))
-    """Present invoices; empty unless some row names one by its number."""
+    """Present invoices."""
     series: NumberSeries = field(default_factory=lambda: NumberSeries(None, ()))
     base_currency: str = BASE_CURRENCY
     company_terms: str | None = None
@@ -47,9 +48,32 @@ class InvoiceReferences:
     settled_periods: tuple[tuple[str, str], ...] = ()
     """First and last day of VAT periods that are settled."""
 
+    def listed(self, resource: str) -> Sequence[Contact | Product]:
+        """The contacts or products that were read."""
+        return self.contacts.records if resource == CONTACTS else self.products.records
 
-async def load_references(client: BillyClient, terms: PlanTerms, fields: frozenset[str]) -> InvoiceReferences:
-    """Read what rows with these fields refer to. A delete refers to nothing.
+    def with_made(self, made: Mapping[str, Sequence[Any]]) -> InvoiceReferences:
+        """The same with contacts and products that rows have made on the way, and no own number taken yet."""
+        contacts, products = (_with(self.listed(name), made.get(name)) for name in (CONTACTS, PRODUCTS))
+        return replace(
+            self,
+            contacts=self.contacts if contacts is None else Contacts(contacts),
+            products=self.products if products is None else Products(products),
+            series=self.series.afresh(),
+        )
+
+
+def _with(listed: Sequence[Any], made: Sequence[Any] | None) -> list[Any] | None:
+    """Records with those made: as their rows say them, not as they were listed since, so that a plan that goes on comes
+    out as it was; None where there are none."""
+    ids = {record.id for record in made or ()}
+    return [*(record for record in listed if record.id not in ids), *(made or ())] if ids else None
+
+
+async def load_references(
+    client: BillyClient, terms: PlanTerms, fields: frozenset[str], present: Sequence[Invoice]
+) -> InvoiceReferences:
+    """Read what rows with these fields refer to; `present` are the invoices there are. A delete refers to nothing.
 
     Raises:
         BillyError: Billy cannot be read.
@@ -58,10 +82,9 @@ async def load_references(client: BillyClient, terms: PlanTerms, fields: frozens
         return InvoiceReferences(terms.language)
     new = terms.operation == "import"
     asks_contacts = not fields.isdisjoint({*CONTACT, ATTENTION})
-    asks_invoices = fields & ({"invoiceNo", "creditedInvoiceNo"} if new else {ATTENTION})
     contacts = Contacts(await read_all_contacts(client) if asks_contacts else ())
     products = Products(await _products(client, prices=new) if not fields.isdisjoint(PRODUCT) else ())
-    invoices = Invoices(await read_all_invoices(client) if asks_invoices else ())
+    invoices = Invoices(present)
     if not new:
         return InvoiceReferences(terms.language, contacts, products, invoices)
     company = (await client.organization()).image()

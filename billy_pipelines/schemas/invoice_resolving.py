@@ -15,6 +15,7 @@ from billy_pipelines.billy.models import Contact
 from billy_pipelines.schemas.cleaning import comparable
 from billy_pipelines.schemas.codes import Problem, sentence
 from billy_pipelines.schemas.invoice_amounts import line_amounts, totals_of
+from billy_pipelines.schemas.invoice_approval import asks_approval, held_back
 from billy_pipelines.schemas.invoice_lookups import CERTAIN, CONTACT_FIELDS, Found
 from billy_pipelines.schemas.invoice_meaning import (
     ATTENTION,
@@ -27,10 +28,11 @@ from billy_pipelines.schemas.invoice_meaning import (
     differences,
     number,
 )
-from billy_pipelines.schemas.invoice_references import InvoiceReferences, preset_terms
+from billy_pipelines.schemas.invoice_missing import contact_to_make, product_to_make
+from billy_pipelines.schemas.invoice_references import CONTACTS, PRODUCTS, InvoiceReferences, preset_terms
 from billy_pipelines.schemas.invoice_rules import PRODUCT
 from billy_pipelines.schemas.invoice_totals import CENT, CREDIT_NOTE
-from billy_pipelines.schemas.resource import PlanTerms, Resolved, Row
+from billy_pipelines.schemas.resource import Missing, PlanTerms, Resolved, Row
 
 FARTHEST = timedelta(days=31)
 """How far ahead an invoice may be dated (rule B12)."""
@@ -46,7 +48,7 @@ def resolve(row: Row, references: InvoiceReferences, terms: PlanTerms) -> Resolv
     if terms.operation == "delete":
         return Resolved(dict(row))
     one = _Resolving(row, references, terms)
-    return Resolved(one.row, tuple(one.problems()))
+    return Resolved(one.row, tuple(one.problems()), missing=tuple(one.missing))
 
 
 class _Resolving:
@@ -57,6 +59,8 @@ class _Resolving:
         self._books = references
         self._terms = terms
         self._new = terms.operation == IMPORT
+        self.missing: list[Missing] = []
+        """What can be made on the way, known when the problems are."""
 
     def problems(self) -> list[Problem]:
         """Resolve everything, and say what is wrong; the number last, since only a row that is fine takes one."""
@@ -68,6 +72,8 @@ class _Resolving:
         contact = self._contact(found)
         if self._new:
             found += [*self._dates(), *self._exchange_rate(), *self._credited()]
+            if asks_approval(row) and not self._terms.approve:
+                found.append(self._problem("approve_ignored", "approve", warning=True))
             if contact and not row.get(TERMS):
                 row[PRESET_TERMS] = self._preset(contact)
         if row.get(ATTENTION):
@@ -97,10 +103,19 @@ class _Resolving:
             if answer.record.isCustomer is False and self._new:
                 found.append(self._problem("contact_no_customer", "contactId", warning=True, ids=answer.record.id))
             return answer.record
-        only_name = answer.code == "contact_unknown" and answer.field == "contactName"
+        unknown = answer.code == "contact_unknown"
+        only_name = unknown and answer.field == "contactName"
         text = "contact_by_name_only" if only_name and not self._terms.contact_by_name else ""
+        made: dict[str, Any] | None = None
+        if unknown and self._new and self._terms.create_missing:
+            made = contact_to_make(row, by_name=self._terms.contact_by_name)
+            text = "contact_without_name" if made and not made["name"] else text
         key, ids, nearest = answer.field, answer.ids, answer.nearest
-        found.append(self._problem(answer.code, answer.field, text, key=key, ids=ids, nearest=nearest))
+        problem = self._problem(answer.code, answer.field, text, key=key, ids=ids, nearest=nearest)
+        if made:
+            self.missing.append(Missing(CONTACTS, made, problem, nearest=nearest))
+        else:
+            found.append(problem)
         return None
 
     def _preset(self, contact: Contact) -> str | None:
@@ -113,12 +128,14 @@ class _Resolving:
             contact = self._books.contacts.by_id.get(present.contactId or "") if present else None
         wanted = comparable(self.row[ATTENTION])
         persons = (contact.contactPersons or []) if contact else []
-        person = next((each for each in persons if comparable(each.name) == wanted), None)
+        # A contact that is still to be made has persons without ids of their own.
+        known = (each for each in persons if contact and each.id != contact.id)
+        person = next((each for each in known if comparable(each.name) == wanted), None)
         if person is not None:
             self.row[PERSON] = person.id
         elif not self._new:
             yield self._problem("person_unknown", ATTENTION)
-        elif contact is not None:
+        elif contact is not None or self.missing:
             yield self._problem("attention_unknown", ATTENTION, warning=True)
 
     # -- lines -----------------------------------------------------------------------------------------------------
@@ -127,7 +144,7 @@ class _Resolving:
         if any(line.get(field) for field in PRODUCT):
             answer = self._books.products.find(line)
             if answer.record is None:
-                yield self._line_problem(line, answer)
+                yield from self._product_missing(line, answer)
                 return
             line["productId"] = answer.record.id
         elif self._new:
@@ -152,9 +169,22 @@ class _Resolving:
         else:
             line["unitPrice"] = f"{price.normalize():f}"
 
-    def _line_problem(self, line: Row, answer: Found[Any]) -> Problem:
+    def _product_missing(self, line: Row, answer: Found[Any]) -> Iterator[Problem]:
+        """A problem, unless the product can be made of what the line says."""
+        made: dict[str, Any] | None = None
+        if answer.code == "product_unknown" and self._new and self._terms.create_missing:
+            made = product_to_make(line, self.row)
         details = {"key": answer.field, "value": answer.value, "ids": answer.ids, "nearest": answer.nearest}
-        return self._on_line(line, answer.code, answer.field, **details)
+        text = "product_without_name" if made and not made["name"] else ""
+        problem = self._on_line(line, answer.code, answer.field, text, **details)
+        if not made:
+            yield problem
+        elif not line.get("unitPrice"):
+            # Nobody says what it costs, so the line has no price even when there is such a product.
+            yield self._on_line(line, "price_missing", "unitPrice", value=answer.value, currency=self.row["currency"])
+        else:
+            at = int(line.get("line") or 0)
+            self.missing.append(Missing(PRODUCTS, made, problem, line=at, nearest=answer.nearest))
 
     def _on_line(self, line: Row, code: str, field: str, text: str = "", **details: Any) -> Problem:
         message = sentence(text or code, self._terms.language, **{"value": "", "line": line.get("line", ""), **details})
@@ -167,6 +197,9 @@ class _Resolving:
         locked = self._terms.organization.locked_until
         if locked and entry and entry <= locked.isoformat():
             yield self._problem("date_locked", "entryDate", until=locked.isoformat())
+        begin = self._terms.organization.books_start
+        if begin and entry and entry < begin.isoformat() and self._terms.approve and not held_back(self.row):
+            yield self._problem("date_before_books", "entryDate", start=begin.isoformat())
         for start, end in self._books.settled_periods:
             if start <= entry <= end:
                 yield self._problem("date_settled", "entryDate", start=start, end=end)

@@ -12,9 +12,11 @@ from billy_pipelines.schemas import contact_columns, products
 from billy_pipelines.schemas import invoice_meaning as meaning
 from billy_pipelines.schemas import invoice_requests as requests
 from billy_pipelines.schemas.invoice_amounts import created_problem
+from billy_pipelines.schemas.invoice_export import INVOICES_EXPORT
 from billy_pipelines.schemas.invoice_grouping import GROUPING, once_per_invoice
 from billy_pipelines.schemas.invoice_header_columns import HEADER
 from billy_pipelines.schemas.invoice_line_columns import LINE, TOTALS
+from billy_pipelines.schemas.invoice_missing import MADE
 from billy_pipelines.schemas.invoice_references import load_references
 from billy_pipelines.schemas.invoice_resolving import resolve
 from billy_pipelines.schemas.invoice_rules import (
@@ -26,6 +28,7 @@ from billy_pipelines.schemas.invoice_rules import (
     state_tax_mode,
 )
 from billy_pipelines.schemas.invoice_totals import check_totals
+from billy_pipelines.schemas.invoice_undo import INVOICES_UNDO
 from billy_pipelines.schemas.profiles import PROFILES
 from billy_pipelines.schemas.resource import Resource
 from billy_pipelines.schemas.row_schema import RowSchema
@@ -77,4 +80,7 @@ INVOICES = Resource[Invoice](
     created_problem=created_problem,
     writable=meaning.WRITABLE,
     delete_obstacle=meaning.delete_obstacle,
+    export=INVOICES_EXPORT,
+    undo=INVOICES_UNDO,
+    makes=MADE,
 )

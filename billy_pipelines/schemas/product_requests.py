@@ -6,7 +6,7 @@ report, in line with the rule for all such lists: billy-api.md section 7).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from billy_pipelines.billy.client import BillyClient
@@ -105,7 +105,9 @@ def _merged(record: Product, answer: dict[str, Any], sent: dict[str, Any]) -> Pr
     return _product(product, None if record.prices is None and not prices else prices.values())
 
 
-async def product_references(client: BillyClient, terms: PlanTerms, fields: frozenset[str]) -> ProductReferences:
+async def product_references(
+    client: BillyClient, terms: PlanTerms, fields: frozenset[str], _products: Sequence[Product]
+) -> ProductReferences:
     """What these rows need looked up; for a delete, what is in use."""
     if terms.operation == DELETE:
         return ProductReferences(used=await products_in_use(client))

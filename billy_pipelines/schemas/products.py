@@ -11,6 +11,8 @@ from billy_pipelines.schemas import product_meaning as meaning
 from billy_pipelines.schemas import product_requests as requests
 from billy_pipelines.schemas.cleaning import comparable_column
 from billy_pipelines.schemas.price_basis import PRICE_HEADERS, TAX_MODE, stated_tax_mode, tax_modes
+from billy_pipelines.schemas.product_export import PRODUCTS_EXPORT
+from billy_pipelines.schemas.product_undo import PRODUCTS_UNDO
 from billy_pipelines.schemas.profiles import PROFILES
 from billy_pipelines.schemas.resource import Resource
 from billy_pipelines.schemas.row_schema import Column, Context, Kind, Report, RowSchema, UniqueKey
@@ -308,4 +310,6 @@ PRODUCTS = Resource[Product](
     resolve=meaning.resolve,
     in_use=meaning.in_use,
     writable=meaning.WRITABLE,
+    export=PRODUCTS_EXPORT,
+    undo=PRODUCTS_UNDO,
 )

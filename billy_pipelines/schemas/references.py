@@ -6,7 +6,7 @@ need it are rejected with `reference_unavailable`, and what may be in use counts
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -197,16 +197,20 @@ class ContactReferences:
     used: frozenset[str] | None = None
 
 
-async def contact_usage_references(client: BillyClient, terms: PlanTerms, _fields: frozenset[str]) -> ContactReferences:
+async def contact_usage_references(
+    client: BillyClient, terms: PlanTerms, _fields: frozenset[str], _contacts: Sequence[Contact]
+) -> ContactReferences:
     """For customers, who refer to nothing: which of them are in use, if some are to be deleted."""
     return ContactReferences(used=await contacts_in_use(client) if terms.operation == DELETE else None)
 
 
-async def contact_references(client: BillyClient, terms: PlanTerms, fields: frozenset[str]) -> ContactReferences:
+async def contact_references(
+    client: BillyClient, terms: PlanTerms, fields: frozenset[str], contacts: Sequence[Contact]
+) -> ContactReferences:
     """The same, with the accounts where a row names one."""
     if terms.operation != DELETE and "expenseAccountNo" in fields:
         return ContactReferences(accounts=await read_accounts(client))
-    return await contact_usage_references(client, terms, fields)
+    return await contact_usage_references(client, terms, fields, contacts)
 
 
 def contact_in_use(record: Contact, references: ContactReferences | None) -> bool:

@@ -6,17 +6,19 @@ Adding a resource is one module beside `customers.py` and one line in `registry.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from billy_pipelines.billy.client import BillyClient
 from billy_pipelines.billy.models import Record
 from billy_pipelines.schemas.codes import Problem
+from billy_pipelines.schemas.export import Export
 from billy_pipelines.schemas.row_schema import Column, RowSchema
+from billy_pipelines.schemas.undoing import NOTHING_OF_ITS_OWN, Undoing
 from billy_pipelines.settings import Organization
 
 R = TypeVar("R", bound=Record)
@@ -48,6 +50,14 @@ class MatchKey(Generic[R]):
     of_record: Callable[[R], list[str]]
     must_exist: bool = False
     """A row that gives this key and finds nothing is wrong (an id)."""
+    apart: tuple[str, ...] = ()
+    """Other keys that, given on both sides and different, tell that an equal one of these proves nothing (the customer
+    numbers of two departments with one CVR number)."""
+
+    @property
+    def is_strong(self) -> bool:
+        """Whether it names one record by itself, whatever else is said."""
+        return self.kind is KeyKind.IDENTITY and not self.apart
 
 
 @dataclass(frozen=True)
@@ -70,7 +80,26 @@ class PlanTerms:
     """An invoice's contact may be found by its name alone (rule B5)."""
     own_numbers: bool = False
     """Own invoice numbers above the counter, or with a hole (rule B11)."""
+    create_missing: bool = False
+    """Contacts and products that an invoice names and that are not in the books are made before it."""
+    approve: bool = False
+    """New invoices are to be approved, those excepted that the file holds back (rule B9)."""
     today: date = field(default_factory=lambda: datetime.now(COPENHAGEN).date())
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A record that a row refers to and that is not in the books, but could be made before the row is carried out."""
+
+    resource: str
+    row: dict[str, Any]
+    """What the row says of it, as a row of that resource."""
+    problem: Problem
+    """What rejects the row unless the record is made."""
+    line: int = 0
+    """The line of the file that names it; 0 for the row's own."""
+    nearest: str = ""
+    """What in the books is called nearly so."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +110,33 @@ class Resolved:
     problems: tuple[Problem, ...] = ()
     for_creates: tuple[Problem, ...] = ()
     """Errors that reject the row only if it makes a new record (a default that these books leave open: rule B1)."""
+    missing: tuple[Missing, ...] = ()
+    """What has to be made before the row can be carried out."""
 
 
-async def _no_references(_client: BillyClient, _terms: PlanTerms, _fields: frozenset[str]) -> None:
+@dataclass(frozen=True)
+class Made:
+    """Records of another resource that rows may have made on their way (`create_missing`)."""
+
+    resource: str
+    loose: tuple[tuple[str, ...], ...] = ()
+    """Fields in which rows that mean the same record may differ; then nothing is said of them. In any other field they
+    must agree."""
+
+
+class WithMade(Protocol):
+    """References of a resource that makes others on the way."""
+
+    def listed(self, resource: str) -> Sequence[Any]:
+        """The records of that resource as they were read."""
+
+    def with_made(self, made: Mapping[str, Sequence[Any]]) -> WithMade:
+        """The references as they are with these records too, by resource, and as if no row had been resolved yet."""
+
+
+async def _no_references(
+    _client: BillyClient, _terms: PlanTerms, _fields: frozenset[str], _records: Sequence[Any]
+) -> None:
     return None
 
 
@@ -130,9 +183,10 @@ class Resource(Generic[R]):
     """Whether the record is there but not as this kind (a supplier who is no customer yet: rule B7)."""
     role_change: Change | None = None
     """What an update adds to give it that role."""
-    load_references: Callable[[BillyClient, PlanTerms, frozenset[str]], Awaitable[Any]] = _no_references
+    load_references: Callable[[BillyClient, PlanTerms, frozenset[str], Sequence[R]], Awaitable[Any]] = _no_references
     """What rows refer to and deletes depend on, read once before planning (accounts, VAT rulesets, what is in use); the
-    fields are those that some row says something about, so that nothing is read for nobody."""
+    fields are those that some row says something about, so that nothing is read for nobody, and the records are the
+    resource's own, as `read_all` has just read them."""
     resolve: Callable[[Row, Any, PlanTerms], Resolved] = lambda row, _references, _terms: Resolved(dict(row))
     """The row with its references resolved against what `load_references` brought."""
     archive: Change | None = Change("isArchived", False, True)
@@ -145,6 +199,12 @@ class Resource(Generic[R]):
     """Wire keys of a record that people write; the rest changes by itself."""
     delete_obstacle: Callable[[R, Any, str], Problem | None] = lambda _record, _references, _language: None
     """Why a record must not be deleted at all, in a language (an approved invoice)."""
+    export: Export[R] | None = None
+    """How it is exported; None: it is not."""
+    makes: tuple[Made, ...] = ()
+    """What its rows may have made on the way, in this order; its references are `WithMade` then."""
+    undo: Undoing = NOTHING_OF_ITS_OWN
+    """What taking a change back means beside what the description says anyway."""
 
     def moved(self, before: Mapping[str, Any], record: R) -> list[str]:
         """Writable fields in which a record is no more what its image says."""

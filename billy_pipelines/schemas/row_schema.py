@@ -71,6 +71,29 @@ class Column:
     """Where they differ from `examples` (country names, decimal signs are made Danish by the template itself)."""
 
 
+ORIGIN_ORGANIZATION = "billyOrganization"
+ORIGIN_SNAPSHOT = "billySnapshot"
+ORIGIN = (
+    Column(
+        ORIGIN_ORGANIZATION,
+        "Billy's id of the company the row was exported from; another company's is refused. Written by exports.",
+        may_clear=False,
+        danish=ORIGIN_ORGANIZATION,
+        description_da="Billys id for den virksomhed, rækken er eksporteret fra; en andens afvises. Skrives af "
+        "eksport.",
+    ),
+    Column(
+        ORIGIN_SNAPSHOT,
+        "When the row was read from Billy: only cells that were changed since are changes. Written by exports.",
+        may_clear=False,
+        danish=ORIGIN_SNAPSHOT,
+        description_da="Hvornår rækken blev læst i Billy: kun celler, der er ændret siden, er ændringer. Skrives af "
+        "eksport.",
+    ),
+)
+"""What exports put behind the columns of any resource (rule B22); read back, and in no template."""
+
+
 @dataclass(frozen=True)
 class Profile:
     """A known program's export: recognised by its headers, which may mean something else there (domain.md section 1).
@@ -179,6 +202,11 @@ class Grouping:
     children: str
     """Where the lines go in the record: `lines`."""
 
+    def __post_init__(self) -> None:
+        """Where a row was exported from holds for the whole record."""
+        names = (column.name for column in ORIGIN)
+        object.__setattr__(self, "header", tuple(dict.fromkeys((*self.header, *names))))
+
 
 @dataclass(frozen=True)
 class RowSchema:
@@ -194,7 +222,7 @@ class RowSchema:
     """Header names that look useful and are never used -> why (Kostpris is no sales price)."""
     grouping: Grouping | None = None
     needs_one_of: tuple[tuple[str, ...], ...] = ()
-    """Groups of fields of which every row must give at least one (an invoice's contact)."""
+    """Groups of fields of which every row of an import must give at least one (an invoice's contact)."""
 
     def column(self, name: str) -> Column:
         """The column of that name."""
@@ -202,8 +230,8 @@ class RowSchema:
 
     @property
     def fields(self) -> dict[str, Column]:
-        """The columns by name."""
-        return {column.name: column for column in self.columns}
+        """The columns by name, those that exports add among them."""
+        return {column.name: column for column in (*self.columns, *ORIGIN)}
 
 
 class Rows(Sequence[dict[str, Any] | None]):

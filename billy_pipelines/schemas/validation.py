@@ -122,7 +122,8 @@ def validate(
     check_money_units(cleaned, context, found.report)
     for rule in schema.rules:
         rule(cleaned, context, found.report)
-    _needs_one_of(cleaned, found, schema)
+    if context.operation == "import":
+        _needs_one_of(cleaned, found, schema)
     if not context.duplicates_allowed:
         _duplicates(cleaned, found, schema, context)
     children = group(schema, cleaned, found.rejected, context, found.report) if schema.grouping is not None else None

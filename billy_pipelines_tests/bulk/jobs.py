@@ -109,7 +109,7 @@ async def run_job_async(
             execution = Execution(load_job(settings, engine, job_id), lease, progress, timing)
             progress.total = execution.job.row.total_items
             await execution.plan(stop)
-            write_plan(job, job.journal.items())
+            write_plan(load_job(settings, engine, job_id), job.journal.items())
             waiting = waits_for_person(job, execution.register_size)
             if job.options.dry_run or waiting:
                 return lifecycle.end_planned(execution.job, waiting)

@@ -18,7 +18,7 @@ from billy_pipelines.database.locks import Lease
 from billy_pipelines.settings import Settings
 from billy_pipelines_tests.bulk.desk import CONTENT, Desk
 
-FOLLOW = (State.PENDING, State.VALIDATING, State.PLANNED, State.PROCESSING, State.UNDOING)
+FOLLOW = (State.PENDING, State.VALIDATING, State.PLANNED, State.PROCESSING)
 RESUME = (State.INTERRUPTED, State.FAILED, State.CANCELLED)
 ANEW = (State.UNDONE, State.UNDONE_PARTLY)
 REPEAT = (State.COMPLETED, State.COMPLETED_WITH_ERRORS)
@@ -32,8 +32,8 @@ def desk(settings: Settings, engine: Engine, tmp_path: Path) -> Desk:
 # -- every state of a known job (runtime.md section 3) -----------------------------------------------------------------
 
 
-def test_every_state_is_answered_in_one_of_four_ways() -> None:
-    assert sorted((*FOLLOW, *RESUME, *ANEW, *REPEAT)) == sorted(State)
+def test_every_state_is_answered_in_one_of_five_ways() -> None:
+    assert sorted((*FOLLOW, *RESUME, *ANEW, *REPEAT, State.UNDOING)) == sorted(State)
 
 
 def test_a_file_nobody_has_seen_becomes_a_job_that_waits_for_its_run(desk: Desk) -> None:
@@ -54,6 +54,18 @@ def test_a_job_that_runs_is_followed_and_not_started_again(desk: Desk, state: St
     assert (second.reception, second.job.job_id, second.job.launches) == (Reception.FOLLOWED, first.job_id, 1)
     assert desk.jobs() == [first.job_id]
     assert f"run right now as job {first.job_id}" in second.sentence()
+
+
+def test_while_a_job_is_taken_back_its_file_waits_where_it_is(desk: Desk) -> None:
+    """Followed, it would be moved away although nobody is going to import it."""
+    first = desk.hand_in().job
+    desk.change(first, status=State.UNDOING)
+    file = desk.file()
+    with pytest.raises(Refused, match="is being taken back right now"):
+        desk.hand_in(file)
+    assert file.exists()
+    desk.change(first, status=State.UNDONE)
+    assert desk.hand_in(file).reception is Reception.NEW
 
 
 @pytest.mark.parametrize("state", RESUME)

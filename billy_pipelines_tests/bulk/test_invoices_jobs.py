@@ -174,6 +174,12 @@ def test_a_dry_run_reads_only_and_its_plan_is_carried_out_as_it_is(books: Books)
     assert sorted(invoice["amount"] for invoice in books.created()) == [125.5, 150]
 
 
+def test_a_plan_asks_billy_for_nothing_twice(books: Books) -> None:
+    books.run([row("", invoiceNo="1"), row("", invoiceNo="2", creditedInvoiceNo="1", type="creditNote")], dry_run=True)
+    asked = Counter((each.path, each.query) for each in books.sandbox.sandbox.requests)
+    assert [each for each, times in asked.items() if times > 1 and "organization" not in each[0]] == []
+
+
 def test_b10_a_draft_whose_total_is_not_the_files_stays_and_its_rows_have_failed(books: Books) -> None:
     rows = [row("1", **{"I alt": "125,00"}), row("2", **{"I alt": "999,00"}), further("2", **{"I alt": "999,00"})]
     job, items = books.run(rows)

@@ -78,6 +78,7 @@ def test_any_person_of_the_contact_can_have_the_address_b5() -> None:
 
 
 CONTRADICTIONS = [
+    ("contactNo", "7", "8"),
     ("zipcode", "2630", "8000"),
     ("phone", "12 34 56 78", "12 34 56 79"),
     ("email", MAIL, OTHER_MAIL),
@@ -144,6 +145,41 @@ def test_a_cvr_number_that_several_live_contacts_have_is_no_key_b6() -> None:
     assert outcome(find({"name": "Nyt navn", "vatNo": CVR}, *shared)) == outcome(Match())
     match = find({"name": "c1", "vatNo": CVR}, *shared)
     assert (match.record, match.key) == (shared[1], "name")
+
+
+def test_a_name_and_address_prove_nothing_where_both_have_a_customer_number_of_their_own() -> None:
+    there = contact("c1", name="Prøve ApS", email=MAIL, contactNo="7")
+    row = {"name": "Prøve ApS", "email": MAIL}
+    assert find(row, there).key == "name and email"
+    match = find({**row, "contactNo": "8"}, there)
+    assert outcome(match) == (None, "name", "possible_duplicate", frozenset(["c1"]), ("contactNo",))
+    twin = contact("c2", name="Prøve ApS", email=MAIL)
+    assert find({**row, "contactNo": "8"}, there, twin).record == twin
+
+
+def test_a_cvr_number_is_no_key_where_the_customer_number_differs_b6() -> None:
+    one = contact("Afdeling nord", vatNo=CVR, contactNo="7")
+    assert outcome(find({"name": "Afdeling syd", "vatNo": CVR, "contactNo": "8"}, one)) == outcome(Match())
+    assert find({"name": "Afdeling syd", "vatNo": CVR}, one).record == one
+
+
+def test_only_a_strong_key_names_a_record_for_all_rows() -> None:
+    there = contact("c1", name="Prøve ApS", email=MAIL, contactNo="7", ean=EAN, vatNo=CVR)
+    register = Register(CUSTOMERS, [there])
+    for named in ({"id": "c1"}, {"contactNo": "7"}, {"ean": EAN}):
+        assert register.named_by(named) == there
+    for unsure in ({"vatNo": CVR}, {"name": "Prøve ApS", "email": MAIL}, {"contactNo": "8"}):
+        assert register.named_by(unsure) is None
+    register.add(there.model_copy(update={"id": "twin"}))
+    assert register.named_by({"contactNo": "7"}) is None
+
+
+def test_a_record_can_be_known_by_other_values() -> None:
+    old, new = contact("c1", name="Prøve ApS", contactNo="7"), contact("c1", name="Prøve ApS", contactNo="8")
+    register = Register(CUSTOMERS, [old])
+    register.replace(old, new)
+    assert (register.find({"contactNo": "7"}).record, register.find({"contactNo": "8"}).record) == (None, new)
+    assert register.same_name({"name": "prøve aps"}) == [new]
 
 
 def test_a_cvr_number_is_no_key_where_the_ean_differs_b6() -> None:

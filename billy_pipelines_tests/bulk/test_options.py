@@ -47,6 +47,8 @@ DEFAULTS = {
     "max_error_rate": 0.05,
     "contact_by_name": False,
     "own_numbers": False,
+    "create_missing": False,
+    "approve": False,
     "bulk_save": "off",
     "confirm_count": 0,
     "archive_if_used": True,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from billy_pipelines.bulk import execution, group_commit
+from billy_pipelines.bulk import group_commit, workplace
 from billy_pipelines.bulk.context import load_job
 from billy_pipelines.bulk.execution import Execution
 from billy_pipelines.bulk.halted import Halted
@@ -76,7 +76,7 @@ def test_postgres_gone_for_good_ends_the_job_and_it_can_be_resumed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(group_commit, "PATIENCE_SECONDS", 2.0)
-    monkeypatch.setattr(execution, "LEASE_PATIENCE_SECONDS", 2.0)
+    monkeypatch.setattr(workplace, "LEASE_PATIENCE_SECONDS", 2.0)
     settings, engine = mortal
     sandbox.sandbox.switch(latency="0.1-0.2")
     job_id = take_in(settings, engine, customers_csv(tmp_path / "kunder.csv", numbered(ROWS))).job.job_id

@@ -41,6 +41,7 @@ def plan(rows: list[dict[str, Any]], *records: Contact, operation: str = "import
     chosen = JobOptions(**options)
     terms = PlanTerms(Organization(name="default"), operation)
     planner = Planner(CUSTOMERS, chosen, Register(CUSTOMERS, records, chosen.match_on), terms)
+    planner.name_all(item_of(row, index) for index, row in enumerate(rows))
     for index, row in enumerate(rows):
         planner.add(item_of(row, index), Resolved(row), planner.match(row))
     return planner.plan
@@ -174,7 +175,7 @@ def test_a_second_row_of_one_new_record_is_rejected_and_names_the_first(twin: di
 
 @pytest.mark.parametrize("on_existing", ["skip", "update", "fail"])
 def test_a_second_row_of_one_record_in_billy_is_rejected_and_names_the_first(on_existing: str) -> None:
-    rows = [NEW, {"name": "Prøve ApS", "city": "Odense"}, {"name": "Andet navn", "contactNo": "7"}]
+    rows = [NEW, {"name": "Andet navn", "contactNo": "7"}, {"name": "Prøve ApS", "city": "Odense"}]
     last = plan(rows, contact(PRESENT), on_existing=on_existing).items[-1]
     assert (last.status, last.error_code, last.billy_id) == (Verdict.REJECTED, "duplicate_in_file", "c1")
     assert "line 3" in (last.error or "")
@@ -192,9 +193,22 @@ def test_two_departments_with_a_number_each_are_two_records_b6() -> None:
     first, second = ({"name": f"Prøve afd. {n}", "vatNo": CVR, "contactNo": n} for n in "12")
     assert [item.action for item in plan([first, second]).items] == [CREATE, CREATE]
     [there] = plan([second], contact(first)).items
-    assert (there.status, there.error_code) == (Verdict.SKIPPED, "exists"), "one live contact has it: it is a key"
+    assert there.action == CREATE, "a record's number counts as much as a row's"
     again, unnumbered = plan([first, {**second, "contactNo": ""}]).items
     assert (again.action, unnumbered.error_code) == (CREATE, "duplicate_in_file")
+
+
+def test_a_row_by_name_takes_no_record_that_another_row_names_by_a_number() -> None:
+    there = contact({"name": "Prøve ApS", "contactNo": "7", "vatNo": CVR})
+    by_name, by_cvr = {"name": "Prøve ApS"}, {"name": "Nyt navn", "vatNo": CVR}
+    for weak in (by_name, by_cvr):
+        rows = [{**weak, "phone": "12345678"}, {"name": "Andet navn", "contactNo": "7", "phone": "87654321"}]
+        first, second = plan(rows, there, operation="update").items
+        assert (first.status, first.error_code, first.billy_id) == (Verdict.REJECTED, "duplicate_in_file", "c1")
+        assert "line 3" in (first.error or "")
+        assert (second.action, second.billy_id) == (UPDATE, "c1")
+    [alone] = plan([by_name], there).items
+    assert alone.error_code == "exists"
 
 
 def test_a_cvr_number_with_two_eans_is_two_records_b6() -> None:

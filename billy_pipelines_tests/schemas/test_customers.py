@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from billy_pipelines.schemas.codes import HIDDEN, WARNINGS
 from billy_pipelines.schemas.customers import CUSTOMERS_SCHEMA
 from billy_pipelines.schemas.row_schema import Context, Validated
 from billy_pipelines.schemas.validation import validate
+from billy_pipelines_tests.schemas.checking import judge
 
 GOOD_CVR, WRONG_CVR, EAN = "99000007", "99000008", "5790000000005"
 NAMES = [column.name for column in CUSTOMERS_SCHEMA.columns]
@@ -289,7 +291,7 @@ def test_a_wrong_row_is_nobodys_twin() -> None:
 
 
 def test_only_the_keys_of_match_on_count_and_none_where_duplicates_are_meant() -> None:
-    rows = [{"name": "A", "contactNo": "17"}, {"name": "A", "contactNo": "18"}]
+    rows = [{"name": "A", "contactNo": "17"}, {"name": "A", "contactNo": ""}]
     assert codes(check(*rows), 1) == [("duplicate_in_file", "name")]
     assert check(*rows, match_on=["contactNo"]).problems == {}
     assert check(rows[0], rows[0], duplicates_allowed=True).problems == {}
@@ -405,3 +407,17 @@ def test_examples_of_the_template_are_valid_customers() -> None:
     for number in (0, 1):
         example = {column.name: column.examples[number] for column in CUSTOMERS_SCHEMA.columns}
         assert [code for code, _ in codes(check(example))] in ([], ["vat_placeholder"])
+
+
+def test_two_rows_of_one_name_with_a_customer_number_each_are_two_customers() -> None:
+    for same in ({"name": "Prøve ApS"}, {"name": "Prøve ApS", "email": "post@prove.example"}):
+        found = check({**same, "contactNo": "1"}, {**same, "contactNo": "2"}, same)
+        assert [codes(found, row) for row in (0, 1)] == [[], []]
+        assert codes(found, 2)[0][0] == "duplicate_in_file", "without a number it may be either"
+
+
+@pytest.mark.parametrize(("operation", "expected"), [("import", ["needs_one_of"]), ("update", []), ("delete", [])])
+def test_what_a_new_record_needs_is_asked_of_imports_only(operation: str, expected: list[str]) -> None:
+    schema = replace(CUSTOMERS_SCHEMA, needs_one_of=(("email", "phone"),))
+    found = judge(schema, {"name": "Prøve ApS", "email": "", "city": "Ry"}, operation=operation)
+    assert [code for code, _ in codes(found)] == expected

@@ -13,6 +13,7 @@ from billy_pipelines.sandbox import OrganizationSeed, Sandbox, SandboxServer, Sw
 from billy_pipelines.schemas.invoice_lookups import NumberSeries
 from billy_pipelines.schemas.invoice_meaning import create_body
 from billy_pipelines.schemas.invoice_references import InvoiceReferences, load_references
+from billy_pipelines.schemas.invoice_requests import read_all_invoices
 from billy_pipelines.schemas.invoice_resolving import resolve
 from billy_pipelines.schemas.nearest import NONE, Nearest
 from billy_pipelines.schemas.resource import PlanTerms, Resolved
@@ -77,7 +78,9 @@ def load(sandbox: SandboxServer, *rows: dict[str, Any], **terms: Any) -> tuple[I
 
     async def go() -> InvoiceReferences:
         async with open_client_for(sandbox) as client:
-            return await load_references(client, plan_terms, fields)
+            present = await read_all_invoices(client)
+            sandbox.sandbox.requests.clear()  # only what the references themselves ask for counts
+            return await load_references(client, plan_terms, fields, present)
 
     return asyncio.run(go()), plan_terms
 
@@ -118,7 +121,7 @@ def one(sandbox: SandboxServer, given: dict[str, Any], **terms: Any) -> Resolved
         ({"vatNo": CVR}, "ctc18"),
         ({"contactName": "ÆBLEHAVEN prøve aps", "contactEmail": "Anna@aeblehaven.example"}, "ctc17"),
         ({"contactNo": "18", "ean": EAN}, "ctc18"),
-        ({"contactNo": "999", "vatNo": CVR}, "ctc18"),
+        ({"contactNo": "999", "ean": EAN}, "ctc19"),
     ],
     ids=str,
 )
@@ -172,6 +175,14 @@ def test_b6_a_cvr_number_that_several_have_or_with_another_ean_finds_nobody(book
     assert errors(one(books, row(contactNo=None, vatNo=CVR, ean="5790000000012"))) == ["contact_unknown"]
     books.sandbox.add_contacts([{"name": "Østerkær Prøve, afdeling 2", "registrationNo": CVR}])
     assert errors(one(books, row(contactNo=None, vatNo=CVR))) == ["contact_ambiguous"]
+
+
+def test_a_customer_number_that_differs_keeps_cvr_and_name_from_finding_somebody_else(books: SandboxServer) -> None:
+    for said in ({"vatNo": CVR}, {"contactName": "Østerkær Prøve ApS"}):
+        assert errors(one(books, row(contactNo=None, **said), contact_by_name=True)) == []
+        refused = one(books, row(contactNo="999", **said), contact_by_name=True)
+        assert errors(refused) == ["contact_unknown"]
+        assert "ctc18" in refused.problems[0].message
 
 
 def test_b7_a_supplier_who_is_no_customer_yet_is_named(books: SandboxServer) -> None:
