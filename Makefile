@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: help demo up down test lint types format benchmarks docs constraints clean
+.PHONY: help demo up down test lint types format campaign benchmarks docs constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,7 @@ down: $(INSTALLED) ## end a running `make up`
 	@$(BIN)/billy down
 
 test: $(INSTALLED) ## all tests; those of the UI need Chromium and say so when they skip
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto
 
 lint: $(INSTALLED) ## ruff
 	$(BIN)/ruff check .
@@ -40,6 +40,9 @@ types: $(INSTALLED) ## mypy, strict
 format: $(INSTALLED) ## put the code in form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+campaign: $(INSTALLED) ## 500 histories of faults, kills and resumes; about an hour
+	$(BIN)/python -m billy_pipelines_tests.campaign --seeds 0-499 --workers 2 --write-docs
 
 benchmarks: $(INSTALLED) ## speed, measured as ratios in one run where possible
 	$(BIN)/python -m benchmarks

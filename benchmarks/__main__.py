@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import drops, files, freshness, planning, rate
+from benchmarks import drops, engine, exports, files, freshness, planning, undo
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,10 @@ Benchmark = Callable[[Path], Iterator[tuple[str, float, str, str, bool]]]
 BENCHMARKS: dict[str, Benchmark] = {
     "files": files.measure,
     "planning": planning.measure,
-    "rate": rate.measure,
+    "engine": engine.measure,
     "drops": drops.measure,
+    "exports": exports.measure,
+    "undo": undo.measure,
     "freshness": freshness.measure,
 }
 

@@ -12,10 +12,11 @@ from billy_pipelines.database.connection import open_database
 from billy_pipelines.sandbox import SandboxServer
 from billy_pipelines.settings import Settings
 from billy_pipelines_tests.product import Billy, end_everything
+from billy_pipelines_tests.support import Server
 
 
 @contextmanager
-def engine_in(folder: Path, sandbox: SandboxServer, *, requests_per_second: float) -> Iterator[tuple[Settings, Engine]]:
+def engine_in(folder: Path, sandbox: Server, *, requests_per_second: float) -> Iterator[tuple[Settings, Engine]]:
     """Settings and an open database, without Dagster."""
     settings = _settings(folder, sandbox, requests_per_second)
     database = open_database(settings)
@@ -37,7 +38,7 @@ def product_in(folder: Path, sandbox: SandboxServer, *, requests_per_second: flo
         end_everything(settings, [billy])
 
 
-def _settings(folder: Path, sandbox: SandboxServer, requests_per_second: float) -> Settings:
+def _settings(folder: Path, sandbox: Server, requests_per_second: float) -> Settings:
     return Settings.from_environment(
         {
             "BILLY_DATA_DIR": str(folder / "data"),

@@ -1,40 +1,79 @@
-"""Fixtures every room may use: a real PostgreSQL, a fresh migrated database for each test, a sandbox, settings.
+"""Fixtures every room may use: a real PostgreSQL, an empty migrated database for each test, a sandbox, settings.
 
-One embedded server serves the whole session. A test's database is a copy of a migrated template (about 40 ms) and is
-dropped after it, connections and all, so tests may kill processes and leave locks behind.
+One embedded server serves the whole session. A test's database is its own, and all connections to it are cut after the
+test, so tests may kill processes and leave locks behind.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
 
+from billy_pipelines.database import postgres_folder
 from billy_pipelines.database.embedded import EmbeddedPostgres
 from billy_pipelines.database.engine import migrate, open_engine
 from billy_pipelines.sandbox import SandboxServer
 from billy_pipelines.settings import Settings
+from billy_pipelines_tests.databases import Databases, Later, create, drop, run, url_of
 
 # The same examples everywhere, no time limit a slow machine could break. HYPOTHESIS_PROFILE=search tries others.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("search", deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
-TEMPLATE = "billy_template"
-_numbers = itertools.count(1)
+
+# -- several workers (`pytest -n auto`) --------------------------------------------------------------------------------
+
+PRODUCT_FILES = ("e2e/test_browser.py", "e2e/test_cancelling.py", "e2e/test_drops.py")
+"""Those that use the `product` of `e2e/conftest.py`: in another worker they would start a second one."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What starts the product comes first: long files at the end would leave the other workers without work."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: whoever starts the product waits most of the time."""
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests of one file stay together, for they share fixtures; so do all files that share the one running product."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByProductAndFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "product" if file.endswith(PRODUCT_FILES) else file
+
+    config.option.loadscopereorder = False  # it would put the files with the fewest tests last, which are the longest
+    return ByProductAndFile(config, log)
+
+
+# -- PostgreSQL --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of the session's PostgreSQL (database `billy`, empty); stopped when the tests end."""
+    """URL of the session's PostgreSQL (database `billy`, empty); stopped when the tests end.
+
+    It does not wait for the disk, which only a power cut would tell: half the time of a test of jobs was that.
+    """
     server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "cluster")
-    yield server.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(postgres_folder.SETTINGS, "fsync", "off")
+        url = server.start()
+    yield url
     server.stop()
 
 
@@ -47,25 +86,31 @@ def postgres_admin(postgres_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def migrated_template(postgres_admin: Engine) -> str:
-    """Name of a migrated database that others are copied from; nobody connects to it."""
-    _run(postgres_admin, f"CREATE DATABASE {TEMPLATE}")
-    engine = open_engine(_url_of(postgres_admin, TEMPLATE))
+def migrated_databases(postgres_admin: Engine) -> Iterator[Databases]:
+    """Databases with our tables."""
+    run(postgres_admin, "CREATE DATABASE billy_migrated")
+    engine = open_engine(url_of(postgres_admin, "billy_migrated"))
     migrate(engine)
     engine.dispose()
-    return TEMPLATE
+    databases = Databases(postgres_admin, "billy_migrated")
+    yield databases
+    databases.close()
 
 
 @pytest.fixture
 def empty_database_url(postgres_admin: Engine) -> Iterator[str]:
     """URL of a database of this test's own, without any tables."""
-    yield from _database(postgres_admin, "template0")
+    name = create(postgres_admin, "template0")
+    yield url_of(postgres_admin, name)
+    drop(postgres_admin, name)
 
 
 @pytest.fixture
-def database_url(postgres_admin: Engine, migrated_template: str) -> Iterator[str]:
-    """URL of a migrated database of this test's own; dropped afterwards, whoever is still connected."""
-    yield from _database(postgres_admin, migrated_template)
+def database_url(postgres_admin: Engine, migrated_databases: Databases) -> Iterator[str]:
+    """URL of a migrated database of this test's own."""
+    name = migrated_databases.take()
+    yield url_of(postgres_admin, name)
+    migrated_databases.give_back(name)
 
 
 @pytest.fixture
@@ -76,11 +121,20 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def later() -> Iterator[Later]:
+    """For clean-up that no test needs to wait for."""
+    later = Later()
+    yield later
+    later.close()
+
+
 @pytest.fixture
-def sandbox() -> Iterator[SandboxServer]:
+def sandbox(later: Later) -> Iterator[SandboxServer]:
     """A running sandbox without contacts, latency or faults; `sandbox.sandbox.switch(…)` makes it misbehave."""
-    with SandboxServer() as server:
-        yield server
+    server = SandboxServer().start()
+    yield server
+    later.do(server.stop)  # 0.2 s
 
 
 @pytest.fixture
@@ -93,19 +147,3 @@ def settings(tmp_path: Path, sandbox: SandboxServer, database_url: str) -> Setti
         requests_per_second=500.0,
         environ={"BILLY_ACCESS_TOKEN": sandbox.token},
     )
-
-
-def _database(admin: Engine, template: str) -> Iterator[str]:
-    name = f"billy_test_{next(_numbers)}"
-    _run(admin, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield _url_of(admin, name)
-    _run(admin, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _run(admin: Engine, statement: str) -> None:
-    with admin.connect() as connection:
-        connection.execute(text(statement))
-
-
-def _url_of(admin: Engine, name: str) -> str:
-    return admin.url.set(database=name).render_as_string(hide_password=False)

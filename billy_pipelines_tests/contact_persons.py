@@ -6,6 +6,7 @@ registers it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -20,6 +21,7 @@ from billy_pipelines.schemas.kinds import OTHER_EMAILS
 from billy_pipelines.schemas.registry import RESOURCES
 from billy_pipelines.schemas.resource import Change, KeyKind, MatchKey, PlanTerms, Resolved, Resource, Row
 from billy_pipelines.schemas.row_schema import Column, Context, Kind, Report, RowSchema, UniqueKey
+from billy_pipelines.schemas.undoing import Image, Undoing
 
 PLURAL, SINGULAR = "contactPersons", "contactPerson"
 TEXTS = ("name", "email")
@@ -175,7 +177,9 @@ def resolve(row: Row, contact_ids: frozenset[str] | None, terms: PlanTerms) -> R
 # -- the requests behind it --------------------------------------------------------------------------------------------
 
 
-async def contact_ids(client: BillyClient, terms: PlanTerms, fields: frozenset[str]) -> frozenset[str] | None:
+async def contact_ids(
+    client: BillyClient, terms: PlanTerms, fields: frozenset[str], _persons: Sequence[ContactPerson]
+) -> frozenset[str] | None:
     """The contacts new persons can belong to; None where nobody needs to know."""
     if terms.operation != "import" or "contactId" not in fields:
         return None
@@ -214,6 +218,12 @@ async def write_update(
     return ContactPerson.model_validate({**record.image(), **keys, **said})
 
 
+def _row_again(image: Image) -> dict[str, Any]:
+    """The row a deleted person was."""
+    given = {key: image[key] for key in ("contactId", *TEXTS) if image.get(key)}
+    return {**given, PRIMARY: str(bool(image.get(PRIMARY))).lower()}
+
+
 CONTACT_PERSONS = Resource[ContactPerson](
     schema=SCHEMA,
     endpoint=PLURAL,
@@ -237,6 +247,7 @@ CONTACT_PERSONS = Resource[ContactPerson](
     resolve=resolve,
     archive=None,
     writable=(*TEXTS, PRIMARY),
+    undo=Undoing(more_keys=("contactId",), row=_row_again),
 )
 
 if __name__ == "__main__":

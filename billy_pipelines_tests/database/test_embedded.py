@@ -46,6 +46,25 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     end(folder)
 
 
+@pytest.fixture(scope="module")
+def initialized(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cluster as initdb leaves it, which takes 0.8 s of CPU; nobody starts it."""
+    folder = tmp_path_factory.mktemp("initialized") / "postgres"
+    with folder.with_name(".postgres.lock").open("w") as lock:
+        postgres_folder.make_cluster(folder, lock.fileno())
+    return folder
+
+
+@pytest.fixture
+def copied(folder: Path, initialized: Path) -> None:
+    """The cluster is there already, as initdb left it."""
+    subprocess.run(["cp", "-a", initialized, folder], check=True)
+
+
+has_cluster = pytest.mark.usefixtures("copied")
+"""For tests of servers; those of who makes a cluster, and where, make their own."""
+
+
 def end(folder: Path) -> None:
     """Stop what runs on a folder; no process of a server is left, and no folder for its socket."""
     sockets = postgres_folder.socket_dir(folder.resolve())
@@ -161,6 +180,7 @@ def test_the_first_start_makes_a_cluster_that_keeps_books(folder: Path) -> None:
     }
 
 
+@has_cluster
 def test_starting_a_running_server_gives_the_same_one(folder: Path) -> None:
     first = EmbeddedPostgres(folder)
     url, pid = first.start(), postmaster(folder).pid
@@ -171,6 +191,7 @@ def test_starting_a_running_server_gives_the_same_one(folder: Path) -> None:
     assert postmaster(folder).pid == pid
 
 
+@has_cluster
 def test_what_was_written_is_there_after_stop_and_start(folder: Path) -> None:
     server = EmbeddedPostgres(folder)
     server.start()
@@ -182,6 +203,7 @@ def test_what_was_written_is_there_after_stop_and_start(folder: Path) -> None:
     assert query(server, "SELECT n FROM kept") == 7
 
 
+@has_cluster
 def test_it_listens_on_no_network_address(folder: Path) -> None:
     EmbeddedPostgres(folder).start()
     assert postmaster(folder).net_connections(kind="inet") == []
@@ -203,6 +225,7 @@ def test_any_path_will_do(tmp_path: Path, name: str) -> None:
         end(folder)
 
 
+@has_cluster
 def test_the_shells_variables_neither_mislead_it_nor_reach_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPORT", "1")
     monkeypatch.setenv("PGHOST", "nowhere.example")
@@ -216,6 +239,7 @@ def test_the_shells_variables_neither_mislead_it_nor_reach_it(folder: Path, monk
     assert set(postmaster(folder).environ()) - given <= its_own
 
 
+@has_cluster
 def test_a_customers_data_does_not_get_into_the_log(folder: Path) -> None:
     server = EmbeddedPostgres(folder)
     server.start()
@@ -228,6 +252,7 @@ def test_a_customers_data_does_not_get_into_the_log(folder: Path) -> None:
     assert "jens" not in log
 
 
+@has_cluster
 def test_a_log_that_grew_is_put_aside_once(folder: Path) -> None:
     server = EmbeddedPostgres(folder)
     server.start()
@@ -242,6 +267,7 @@ def test_a_log_that_grew_is_put_aside_once(folder: Path) -> None:
 # -- who may touch it ---------------------------------------------------------------------------------------------
 
 
+@has_cluster
 def test_the_socket_is_behind_a_closed_door(folder: Path) -> None:
     EmbeddedPostgres(folder).start()
     sockets = postgres_folder.socket_dir(folder)
@@ -275,6 +301,7 @@ def test_a_door_that_somebody_else_put_up_is_not_used(folder: Path) -> None:
     sockets.rmdir()
 
 
+@has_cluster
 def test_a_door_left_open_is_closed_and_what_a_crash_left_behind_it_goes(folder: Path) -> None:
     sockets = postgres_folder.socket_dir(folder)
     sockets.mkdir()
@@ -446,6 +473,7 @@ def test_missing_programs_are_named(folder: Path, monkeypatch: pytest.MonkeyPatc
 # -- alive or not -------------------------------------------------------------------------------------------------
 
 
+@has_cluster
 def test_a_reused_pid_is_no_server(folder: Path) -> None:
     server = EmbeddedPostgres(folder)
     server.start()
@@ -460,6 +488,7 @@ def test_a_reused_pid_is_no_server(folder: Path) -> None:
         stranger.kill()
 
 
+@has_cluster
 def test_the_server_of_another_folder_is_not_ours(folder: Path, tmp_path: Path) -> None:
     other = EmbeddedPostgres(tmp_path / "other")
     other.start()
@@ -476,6 +505,7 @@ def test_the_server_of_another_folder_is_not_ours(folder: Path, tmp_path: Path) 
         end(tmp_path / "other")
 
 
+@has_cluster
 def test_a_zombie_is_no_server(folder: Path) -> None:
     server = EmbeddedPostgres(folder)
     server.start()
@@ -490,6 +520,7 @@ def test_a_zombie_is_no_server(folder: Path) -> None:
         assert server.ensure_alive()
 
 
+@has_cluster
 def test_a_killed_server_is_started_again_with_all_that_was_committed(folder: Path) -> None:
     server = EmbeddedPostgres(folder)
     server.start()
@@ -506,6 +537,7 @@ def test_a_killed_server_is_started_again_with_all_that_was_committed(folder: Pa
             idle.cursor().execute("SELECT 1")
 
 
+@has_cluster
 def test_a_child_too_busy_to_see_its_postmaster_die_is_ended(folder: Path) -> None:
     server = EmbeddedPostgres(folder)
     server.start()
@@ -516,6 +548,7 @@ def test_a_child_too_busy_to_see_its_postmaster_die_is_ended(folder: Path) -> No
     until(lambda: gone(pid))
 
 
+@has_cluster
 def test_stopping_ends_what_a_killed_server_left_at_work(folder: Path) -> None:
     server = EmbeddedPostgres(folder)
     server.start()
@@ -526,6 +559,7 @@ def test_stopping_ends_what_a_killed_server_left_at_work(folder: Path) -> None:
     until(lambda: gone(pid))
 
 
+@has_cluster
 def test_a_server_killed_with_all_its_children_leaves_nothing_in_the_way(folder: Path) -> None:
     server = EmbeddedPostgres(folder)
     server.start()
@@ -539,6 +573,7 @@ def test_a_server_killed_with_all_its_children_leaves_nothing_in_the_way(folder:
     assert query(server, "SELECT 1") == 1
 
 
+@has_cluster
 def test_a_server_that_waits_for_its_clients_to_go_is_restarted(folder: Path) -> None:
     server = EmbeddedPostgres(folder)
     server.start()
@@ -548,6 +583,7 @@ def test_a_server_that_waits_for_its_clients_to_go_is_restarted(folder: Path) ->
         assert server.ensure_alive()
 
 
+@has_cluster
 def test_a_server_whose_socket_was_cleaned_away_is_restarted(folder: Path) -> None:
     server = EmbeddedPostgres(folder)
     server.start()
@@ -557,6 +593,7 @@ def test_a_server_whose_socket_was_cleaned_away_is_restarted(folder: Path) -> No
     assert query(server, "SELECT 1") == 1
 
 
+@has_cluster
 def test_a_server_is_known_again_after_its_folder_moved(folder: Path, tmp_path: Path) -> None:
     server = EmbeddedPostgres(folder)
     url, pid = server.start(), postmaster(folder).pid
@@ -571,6 +608,7 @@ def test_a_server_is_known_again_after_its_folder_moved(folder: Path, tmp_path: 
 
 @as_root
 @on_linux
+@has_cluster
 def test_root_in_a_container_knows_its_server_too(folder: Path) -> None:
     EmbeddedPostgres(folder).start()
     script = (
@@ -592,6 +630,7 @@ def test_root_in_a_container_knows_its_server_too(folder: Path) -> None:
     assert done.stdout.splitlines() == ["hidden", "True False", "True False"], done.stderr
 
 
+@has_cluster
 def test_processes_it_cannot_see_keep_a_second_server_away(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As in another container on the same folder: the pid is nobody's here, but the kernel keeps the server's lock."""
     server = EmbeddedPostgres(folder)
@@ -654,6 +693,7 @@ def test_an_initdb_whose_parent_is_killed_keeps_others_out_until_it_ends(folder:
     assert query(server, "SELECT 1") == 1
 
 
+@has_cluster
 def test_the_server_outlives_ctrl_c_and_the_death_of_who_started_it(folder: Path) -> None:
     process = starter(folder, "time.sleep(60)", start_new_session=True, stderr=subprocess.DEVNULL)
     first_line(process)
@@ -666,6 +706,7 @@ def test_the_server_outlives_ctrl_c_and_the_death_of_who_started_it(folder: Path
     assert postmaster(folder).pid == pid
 
 
+@has_cluster
 def test_an_error_at_start_shows_the_end_of_the_log(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = EmbeddedPostgres(folder)
     server.start()
@@ -682,6 +723,7 @@ def test_an_error_at_start_shows_the_end_of_the_log(folder: Path, monkeypatch: p
 # -- the end ------------------------------------------------------------------------------------------------------
 
 
+@has_cluster
 def test_who_leaves_last_stops_it(folder: Path) -> None:
     server = EmbeddedPostgres(folder)
     server.start()
@@ -693,6 +735,7 @@ def test_who_leaves_last_stops_it(folder: Path) -> None:
     assert not server.stop_if_unused()
 
 
+@has_cluster
 def test_a_connection_just_closed_does_not_count(folder: Path) -> None:
     server = EmbeddedPostgres(folder)
     server.start()
@@ -704,6 +747,7 @@ def test_a_connection_just_closed_does_not_count(folder: Path) -> None:
     assert server.stop_if_unused()
 
 
+@has_cluster
 def test_one_that_has_started_it_but_not_connected_yet_counts(folder: Path) -> None:
     process = starter(folder, "time.sleep(60)")
     first_line(process)
@@ -714,6 +758,7 @@ def test_one_that_has_started_it_but_not_connected_yet_counts(folder: Path) -> N
     assert server.stop_if_unused()
 
 
+@has_cluster
 def test_a_child_that_hangs_does_not_keep_it_from_stopping(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = EmbeddedPostgres(folder)
     server.start()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
+import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +56,47 @@ def finish(process: subprocess.Popen[str], limit: float = LIMIT) -> tuple[int, s
 
 
 def billy(settings: Settings, *arguments: str | Path, **more: str) -> tuple[int, dict[str, Any], str]:
-    """Run `billy … --json`: exit code, the document, stderr. Checks that stdout is one document and nothing else."""
-    code, out, err = finish(start(settings, *arguments, "--json", **more))
+    """Run `billy … --json`: exit code, the document, stderr. Checks that stdout is one document and nothing else.
+
+    It is a process of its own, but does not load what a process before it has loaded (`preloaded.py`).
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        files = {name: Path(folder, name) for name in ("out", "err")}
+        for file in files.values():
+            file.touch()
+        request = {
+            "arguments": [*(str(argument) for argument in arguments), "--json"],
+            "environment": environment(settings, **more),
+            **{name: str(file) for name, file in files.items()},
+        }
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(LIMIT)
+            connection.connect(_preloaded())
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            code = int(connection.makefile().readline())
+        out, err = (file.read_text(encoding="utf-8") for file in files.values())
     assert out.strip(), f"no document on stdout; stderr: {err}"
     return code, json.loads(out), err
+
+
+@functools.cache
+def _preloaded() -> str:
+    """Start the process that commands are forked from; the path of its socket. It ends with this process."""
+    path = Path(tempfile.mkdtemp(prefix="billy-preloaded-"), "socket")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "billy_pipelines_tests.e2e.preloaded", str(path)],
+        env=plain_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+
+    def end() -> None:
+        assert process.stdin
+        process.stdin.close()
+        process.wait(LIMIT)
+        path.unlink()
+        path.parent.rmdir()
+
+    atexit.register(end)
+    assert process.stdout and process.stdout.readline() == b"ready\n"
+    return str(path)

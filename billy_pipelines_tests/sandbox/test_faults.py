@@ -54,13 +54,26 @@ def test_every_token_has_a_window_of_its_own_that_opens_again(client: httpx.Clie
         assert time.monotonic() < deadline
 
 
-def test_retry_after_in_seconds_or_as_a_date(client: httpx.Client, sandbox: Sandbox) -> None:
+def test_a_limit_with_a_burst_is_a_bucket_that_fills_again(client: httpx.Client, sandbox: Sandbox) -> None:
+    sandbox.switch(rate_limit="1/60", rate_burst=3, retry_after="seconds")
+    answers = [post(client) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert 55 <= int(answers[3].headers["retry-after"]) <= 60
+    sandbox.switch(rate_limit="1/0.05")
+    deadline = time.monotonic() + 10
+    while [post(client).status_code for _ in range(4)][-1] == 429:
+        assert time.monotonic() < deadline
+
+
+def test_retry_after_in_seconds_as_a_date_or_zero(client: httpx.Client, sandbox: Sandbox) -> None:
     sandbox.switch(rate_limit="1/60", retry_after="seconds")
     post(client)
     assert 55 <= int(post(client).headers["retry-after"]) <= 60
     sandbox.switch(retry_after="date")
     wait = parsedate_to_datetime(post(client).headers["retry-after"]) - datetime.now(UTC)
     assert 55 <= wait.total_seconds() <= 61
+    sandbox.switch(retry_after="zero")
+    assert post(client).headers["retry-after"] == "0"
 
 
 def test_latency_is_fixed_or_random_and_counts_in_meta_time(client: httpx.Client, sandbox: Sandbox) -> None:
