@@ -28,20 +28,30 @@ from billy_pipelines.billy.models import Organization, Paging
 from billy_pipelines.billy.retries import Again, Verb, check, is_unclear, limit_wait, may_repeat, with_retries
 from billy_pipelines.billy.transport import ANSWER_SECONDS, Answer, Json, Transport, TransportFailed
 
-_BUILDS_ON: ContextVar[float | None] = ContextVar("builds_on", default=None)
+
+@dataclass
+class Window:
+    """Until when writes may leave that build on what was read (monotonic seconds), and how many Billy has taken."""
+
+    until: float
+    taken: int = 0
+
+
+_WINDOW: ContextVar[Window | None] = ContextVar("window", default=None)
 
 
 @contextmanager
-def writing_before(moment: float | None) -> Iterator[None]:
+def writing_before(moment: float) -> Iterator[Window]:
     """Writes inside leave before that moment (monotonic seconds) or not at all: they build on what was read (R7).
 
     A 429 can hold a request back for minutes; what it would overwrite may be another record by then.
     """
-    token = _BUILDS_ON.set(moment)
+    window = Window(moment)
+    token = _WINDOW.set(window)
     try:
-        yield
+        yield window
     finally:
-        _BUILDS_ON.reset(token)
+        _WINDOW.reset(token)
 
 
 Roots = list[Json]
@@ -256,8 +266,8 @@ class _Attempts:
         if not self.permitted:
             await client._limiter.acquire()
         self.permitted = False
-        until = _BUILDS_ON.get()
-        if self.verb is not Verb.READ and until is not None and time.monotonic() > until:
+        window = _WINDOW.get() if self.verb is not Verb.READ else None
+        if window is not None and time.monotonic() > window.until:
             raise Stale("the record was read too long ago to be written on")
         client.requests += 1
         try:
@@ -268,6 +278,8 @@ class _Attempts:
             if may_repeat(self.verb, failure):
                 raise Again(failure) from failure
             raise
+        if window is not None and 200 <= answer.status < 300:
+            window.taken += 1
         if answer.status == 429:
             client.limited += 1
             self.refusals += 1

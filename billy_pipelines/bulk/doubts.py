@@ -14,7 +14,7 @@ from billy_pipelines.bulk.matching import Register
 from billy_pipelines.bulk.options import Switch
 from billy_pipelines.bulk.settling import Settled, settle_creates
 from billy_pipelines.bulk.timing import Timing
-from billy_pipelines.bulk.verdicts import APPROVE, CREATE, DELETE, VALID, VERDICT_OF_ACTION, Verdict
+from billy_pipelines.bulk.verdicts import APPROVE, CREATE, DELETE, PLANNED, VALID, VERDICT_OF_ACTION, Verdict
 from billy_pipelines.bulk.writes import Writes
 from billy_pipelines.database.journal import Item, Outcome
 from billy_pipelines.schemas.codes import sentence
@@ -113,7 +113,10 @@ class Doubts:
         except NotFound:
             if item.action == DELETE:
                 return Outcome(item.item_index, done, billy_id=item.billy_id)
-            return self._failed(item, "gone_since_plan")
+            # The change can have arrived before somebody deleted the record; no reading tells any more.
+            key = f"{self._resource.label(item.item_data or {})!r} (id {item.billy_id})"
+            text = sentence("gone_in_doubt", self._options.language, key=key)
+            return Outcome(item.item_index, Verdict.FAILED, error_code="outcome_unknown", error=text)
         if item.action == DELETE:
             # Billy may have refused the delete, and the archiving after it got no clear answer.
             archived = self._resource.archive is not None and self._resource.is_archived(record)
@@ -124,7 +127,20 @@ class Doubts:
             remaining, moved = self._writes.compare_with_plan(item, record)
             if not remaining and not moved:
                 return Outcome(item.item_index, done, billy_id=record.id, after_image=record.image())
+            if len(remaining) + len(moved) < len(item.changes or {}):
+                return self._partly_done(item, record, moved)
         # Only now: the last attempt of many may have been carried out.
         if item.attempts >= self._most_attempts:
             return self._failed(item, "no_clear_answer", number=item.attempts)
         return Outcome(item.item_index, VALID)
+
+    def _partly_done(self, item: Item, record: Any, moved: Sequence[str]) -> Outcome:
+        """A row can need several requests, and some were carried out: it is finished as it was planned, if nobody has
+        changed the rest since. Planned anew, it would find its own doing and take it for somebody else's."""
+        if not moved and item.attempts < self._most_attempts:
+            return Outcome(item.item_index, PLANNED, after_image=record.image())
+        said = f"{', '.join(moved)} changed meanwhile" if moved else f"no clear answer {item.attempts} times"
+        text = sentence("partly_changed", self._options.language, message=said)
+        return Outcome(
+            item.item_index, Verdict.FAILED, after_image=record.image(), error_code="partly_changed", error=text
+        )

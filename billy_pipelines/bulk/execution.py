@@ -105,8 +105,12 @@ class Execution(Workplace):
         # What this job has made is no longer "there already": its other rows were judged against it in the first plan.
         ours = await thread.run(journal.claimed_ids)
         if doubtful:
-            outcomes = await Doubts(self.job, client, self.references).settle(doubtful, records, ours)
+            # Another job can have made an equal record meanwhile: one that is known as its is not ours.
+            others = await thread.run(journal.claimed_elsewhere) - ours
+            taken = ours | others
+            outcomes = await Doubts(self.job, client, self.references).settle(doubtful, records, taken)
             await thread.run(lambda: journal.write(outcomes))
+            ours = taken - others
         register = self._register(record for record in records if record.id not in ours)
         self.progress.requests, self.progress.limited = client.requests, client.limited
         statuses = await thread.run(journal.counts)
@@ -114,7 +118,9 @@ class Execution(Workplace):
         # Which record a delete takes is settled once: matched anew after its first rows, a row could mean another one.
         applied = self.job.row.applied_at is not None or terms.operation == DELETE
         wanted = (*OPEN, *DECIDED_BY_PLAN) if nothing_sent and not applied else OPEN
+        partly = await thread.run(journal.partly_written)
         items = [item for item in await thread.run(lambda: journal.leaders(wanted)) if item.item_data is not None]
+        items = [item for item in items if item.item_index not in partly]
         way = self._on_the_way
         exports = await thread.run(lambda: exports_of(self.job))
 

@@ -41,6 +41,7 @@ from billy_pipelines.database.journal import Item, Outcome
 from billy_pipelines.database.locks import job_is_alive
 from billy_pipelines.database.tables import jobs
 from billy_pipelines.files.writing import make_folder
+from billy_pipelines.schemas.codes import sentence
 
 BEGINNABLE = (State.PENDING, State.VALIDATING, State.PLANNED, State.PROCESSING, State.COMPLETED, *RETRIABLE)
 # A completed job run again (Re-execute in the UI) finds nothing open, sends nothing and ends as it was.
@@ -137,7 +138,7 @@ def reopen(job: JobContext) -> None:
 def _is_held(job: JobContext, item: Item) -> bool:
     """Whether a row was left alone because its record is no more what a person has agreed to."""
     agreed = job.row.applied_at is not None or job.row.operation == DELETE
-    return agreed and item.error_code in ("changed_since_plan", "gone_since_plan")
+    return agreed and item.error_code in ("changed_since_plan", "gone_since_plan", "partly_changed")
 
 
 def _parts(job: JobContext) -> list[JobContext]:
@@ -205,8 +206,20 @@ def _end_parts(job: JobContext, state: State | None, *, keep_open: bool) -> None
         update_job(job.engine, job.job_id, source={**source, "on_the_way": made})
 
 
+def _leave_partly_written(job: JobContext) -> None:
+    """A row of which a part is in the books is not unprocessed; when the job goes on, it is looked up and finished."""
+    text = sentence("not_settled", job.options.language, message="a part of the change is in Billy")
+    job.journal.write(
+        [
+            Outcome(index, OUTCOME_UNKNOWN, error_code="outcome_unknown", error=text)
+            for index in job.journal.partly_written()
+        ]
+    )
+
+
 def _end(job: JobContext, state: State | None, *, keep_open: bool = False) -> JobRow:
     _end_parts(job, state, keep_open=keep_open)
+    _leave_partly_written(job)
     if not keep_open and state is not State.PLANNED:
         job.journal.move((VALID, PLANNED), Verdict.UNPROCESSED)
         leave_drafts(job, state)

@@ -11,7 +11,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from billy_pipelines.billy.client import BillyClient, writing_before
-from billy_pipelines.billy.errors import BillyError, NotFound, NotSent, OutcomeUnknown, Refused, Stale, TokenRefused
+from billy_pipelines.billy.errors import (
+    BillyError,
+    NotFound,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    TokenRefused,
+)
 from billy_pipelines.bulk.options import JobOptions
 from billy_pipelines.bulk.sync import Readings, Result
 from billy_pipelines.bulk.timing import Timing
@@ -114,22 +122,21 @@ class Writes:
         if isinstance(found, Outcome):
             return found
         before = record.image()
-        with writing_before(read_at + self._fresh):
+        with writing_before(read_at + self._fresh) as window:
             if item.action == DELETE:
                 return await self._delete(item, record, before, permitted)
             if found:
                 try:
                     record = await self._resource.write_update(self._client, record, found, permitted)
-                except Stale:
+                except (NotSent, RateLimited, TokenRefused) as error:
+                    if window.taken:
+                        # A row can need two requests. The first is in the books: the row waits to be looked up.
+                        raise OutcomeUnknown(f"{error}", answered=True) from error
                     raise
-                except NotSent as error:
-                    # A row can need two requests; if only the first one left, what is in Billy must be looked up.
-                    raise OutcomeUnknown(f"{error}") from error
                 except Refused as error:
-                    partly = await self._partly(item, record, before, error)
-                    if partly is None:
-                        raise
-                    return partly
+                    if window.taken and (partly := await self._partly(item, record, before, error)):
+                        return partly
+                    raise
         return self._changed(item, before, record)
 
     def _compared(self, item: Item, record: Any) -> Outcome | list[Change]:
@@ -179,7 +186,10 @@ class Writes:
     async def _partly(self, item: Item, record: Any, before: dict[str, Any], error: Refused) -> Outcome | None:
         """A row can need several requests. Where an earlier one was carried out and a later one refused, the row has
         failed, and both images tell what is in Billy; None where nothing was changed."""
-        now = await self._resource.read_one(self._client, record.id)
+        try:
+            now = await self._resource.read_one(self._client, record.id)
+        except BillyError as unread:
+            raise OutcomeUnknown(f"{unread}", answered=True) from unread
         if not self._resource.moved(before, now):
             return None
         text = sentence("partly_changed", self._options.language, message=error)

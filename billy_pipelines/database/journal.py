@@ -250,6 +250,28 @@ class Journal:
         with self._engine.connect() as connection:
             return {str(row[0]): int(row[1]) for row in connection.execute(query, {"job": self._job_id})}
 
+    def partly_written(self) -> set[int]:
+        """Planned changes of which a part is in Billy already (`doubts`): they are finished as they were planned."""
+        query = text(
+            "SELECT item_index FROM billy.billy_bulk_job_items WHERE job_id = :job AND status = 'planned'"
+            " AND action = 'update' AND after_image IS NOT NULL"
+        )
+        with self._engine.connect() as connection:
+            return {int(row[0]) for row in connection.execute(query, {"job": self._job_id})}
+
+    def claimed_elsewhere(self) -> set[str]:
+        """Billy ids that rows of the organization's other jobs are known to have made since this job began."""
+        query = text(
+            "SELECT i.billy_id FROM billy.billy_bulk_jobs AS mine JOIN billy.billy_bulk_jobs AS other"
+            " ON other.organization = mine.organization AND other.job_id <> mine.job_id"
+            " AND other.updated_at >= mine.created_at"
+            " JOIN billy.billy_bulk_job_items AS i ON i.job_id = other.job_id"
+            " WHERE mine.job_id = :job AND i.action = 'create' AND i.billy_id IS NOT NULL"
+            " AND i.status IN ('created', 'failed') AND i.updated_at >= mine.created_at"
+        )
+        with self._engine.connect() as connection:
+            return {str(row[0]) for row in connection.execute(query, {"job": self._job_id})}
+
     def claimed_ids(self) -> set[str]:
         """Billy ids that rows of this job are already known to have made, whatever became of the row then."""
         with self._engine.connect() as connection:

@@ -205,6 +205,8 @@ FAILURES: dict[str, str] = {
     "missing_not_made": "the {kind} {value} it needs could not be made: {message}",
     "not_deleted": "Billy answered success, but the record is still there. Delete it there by hand.",
     "gone_since_plan": "the record was deleted in Billy after the plan was made.",
+    "gone_in_doubt": "Billy gave no clear answer, and the record was deleted there since. Whether the change arrived before "
+    "that cannot be told any more. Look in Billy for {key}: if it is there again, hand the row in once more.",
     "not_settled": "Billy gave no clear answer ({message}), so it may be in the books. Do nothing by hand: when "
     "the job goes on (`billy retry`, or the same file once more) it looks there first, and never sends twice.",
     "outcome_unknown": "Billy gave no clear answer ({message}). Look in Billy for {key} before doing anything: "

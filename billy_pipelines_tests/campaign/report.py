@@ -16,7 +16,7 @@ Result = dict[str, Any]
 COUNTED = ("happened", "faults", "verdicts")
 FAULTS = {
     "5xx-before": "500, 502, 503 or 504 before the commit, JSON or HTML",
-    "5xx-after": "the same after the commit",
+    "5xx-after": "500, 502, 503 or 504 after the commit, JSON or HTML",
     "reset-before": "connection reset before the commit",
     "reset-after": "connection reset after the commit",
     "reset-mid": "connection reset within the answer's body, after the commit",

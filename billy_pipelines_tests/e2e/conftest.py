@@ -132,9 +132,9 @@ class Product:
     def daemon_has_seen_the_failure_of(self, run_id: str) -> bool:
         """Whether the daemon that starts failed runs again is done with all that failed up to this one."""
         query = text(
-            "SELECT 1 FROM dagster.event_logs, dagster.kvs WHERE run_id = :run_id"
-            " AND dagster_event_type = 'PIPELINE_FAILURE' AND key = 'EVENT_LOG_CONSUMER_CURSOR-PIPELINE_FAILURE'"
-            " AND value::bigint >= id"
+            "SELECT 1 FROM dagster.event_logs event, dagster.kvs cursor"
+            " WHERE event.run_id = :run_id AND event.dagster_event_type = 'PIPELINE_FAILURE'"
+            " AND cursor.key = 'EVENT_LOG_CONSUMER_CURSOR-PIPELINE_FAILURE' AND cursor.value::bigint >= event.id"
         )
         with self.engine.connect() as connection:
             return connection.execute(query, {"run_id": run_id}).first() is not None
