@@ -38,6 +38,7 @@ from billy_pipelines.bulk.verdicts import (
 from billy_pipelines.bulk.workplace import Stopped, Workplace
 from billy_pipelines.bulk.writes import Writes
 from billy_pipelines.database.jobs import update_job
+from billy_pipelines.schemas.registry import RESOURCES
 from billy_pipelines.schemas.resource import KeyKind, Row
 
 __all__ = ["Execution", "Stopped"]
@@ -81,12 +82,18 @@ class Execution(Workplace):
         job = self.job
         company = await check_books(job.settings, job.engine, job.organization, client, thread.run)
         await thread.run(lambda: self.note(f"books of {titled(company)}"))
-        statuses = await thread.run(self.job.journal.counts)
-        if any(statuses.get(status) for status in IN_DOUBT) or await thread.run(self._on_the_way.in_doubt):
-            # An earlier process died, or was stopped, with requests on their way.
+        journal, pause = job.journal, self.timing.settle_after_timeout
+        same_records = [name for name, resource in RESOURCES.items() if resource.family in job.families]
+        statuses = await thread.run(journal.counts)
+        if (
+            any(statuses.get(status) for status in IN_DOUBT)
+            or await thread.run(self._on_the_way.in_doubt)
+            or await thread.run(lambda: journal.doubted_elsewhere(same_records, pause))
+        ):
+            # An earlier process died, or was stopped, with requests on their way; of this job or of another.
             self.progress.phase = "waiting for what an earlier run may still have on its way"
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self.timing.settle_after_timeout)
+                await asyncio.wait_for(stop.wait(), pause)
             self.progress.phase = "planning"
         await self.settle_and_plan(client, thread)
 

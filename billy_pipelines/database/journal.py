@@ -264,13 +264,29 @@ class Journal:
         query = text(
             "SELECT i.billy_id FROM billy.billy_bulk_jobs AS mine JOIN billy.billy_bulk_jobs AS other"
             " ON other.organization = mine.organization AND other.job_id <> mine.job_id"
-            " AND other.updated_at >= mine.created_at"
+            # A job that was killed has rows that are younger than its own last word.
+            " AND other.updated_at >= mine.created_at - interval '1 hour'"
             " JOIN billy.billy_bulk_job_items AS i ON i.job_id = other.job_id"
             " WHERE mine.job_id = :job AND i.action = 'create' AND i.billy_id IS NOT NULL"
             " AND i.status IN ('created', 'failed') AND i.updated_at >= mine.created_at"
         )
         with self._engine.connect() as connection:
             return {str(row[0]) for row in connection.execute(query, {"job": self._job_id})}
+
+    def doubted_elsewhere(self, resources: Iterable[str], seconds: float) -> bool:
+        """Whether another job of the organization has rows in doubt that were sent so short a time ago: Billy may still
+        be at work on them. Of these resources, which are nobody else's to write now, so that the other job is dead."""
+        query = text(
+            "SELECT 1 FROM billy.billy_bulk_jobs AS mine JOIN billy.billy_bulk_jobs AS other"
+            " ON other.organization = mine.organization AND other.job_id <> mine.job_id"
+            " AND other.resource_type = ANY(:resources) AND other.updated_at > clock_timestamp() - interval '1 day'"
+            " JOIN billy.billy_bulk_job_items AS i ON i.job_id = other.job_id"
+            " WHERE mine.job_id = :job AND i.status IN ('sending', 'outcome_unknown')"
+            " AND i.sent_at > clock_timestamp() - make_interval(secs => :seconds) LIMIT 1"
+        )
+        with self._engine.connect() as connection:
+            values = {"job": self._job_id, "resources": list(resources), "seconds": seconds}
+            return connection.execute(query, values).first() is not None
 
     def claimed_ids(self) -> set[str]:
         """Billy ids that rows of this job are already known to have made, whatever became of the row then."""

@@ -201,3 +201,42 @@ def test_a_planned_file_that_is_dropped_again_is_a_new_job(office: Office) -> No
     job = office.hand_in([{"contactNo": "0"}], "delete", launch=True)
     received = take_in(office.settings, office.engine, office.folder / "kunder.csv", operation="delete", launch=True)
     assert (received.reception, received.job.job_id) == (Reception.NEW, f"{job.job_id}-2")
+
+
+# -- a change that needs two requests --------------------------------------------------------------------------------
+
+
+ROW = {"contactNo": "7", "city": "Aalborg", "email": "ny@kunde.example"}
+
+
+def _to_be_moved(office: Office) -> None:
+    """A customer who moves and has a new e-mail: two requests, of which Billy refuses the second to this token."""
+    person = {"name": "Anna", "email": "gammel@kunde.example", "isPrimary": True}
+    office.there({"name": "Kunde ApS", "contactNo": "7", "countryId": "DK", "contactPersons": [person]})
+    office.sandbox.sandbox.switch(forbidden_resource="contactPersons")
+
+
+def _is_moved(office: Office) -> bool:
+    [contact], [person] = office.book().values(), office.sandbox.sandbox.contact_persons
+    return (contact["cityText"], person["email"]) == ("Aalborg", "ny@kunde.example")
+
+
+def test_half_a_change_is_never_called_unprocessed_and_is_finished_when_the_job_goes_on(office: Office) -> None:
+    _to_be_moved(office)
+    row = office.hand_in([ROW], "update")
+    assert (row.status, row.errors[-1]["code"]) == ("failed", "token_refused")
+    assert (row.counts["failed"], row.counts["unprocessed"]) == (1, 0)
+    assert office.verdicts(row) == [("outcome_unknown", "outcome_unknown")]
+    office.sandbox.sandbox.switch(forbidden_resource=None)
+    assert run_job(office.settings, office.engine, row.job_id).counts["updated"] == 1
+    assert _is_moved(office)
+
+
+def test_an_applied_plan_finishes_its_own_half_and_takes_it_for_nobody_elses(office: Office) -> None:
+    _to_be_moved(office)
+    row = office.apply(office.hand_in([ROW], "update", dry_run=True))
+    assert row.status == "failed"
+    office.sandbox.sandbox.switch(forbidden_resource=None)
+    again = run_job(office.settings, office.engine, row.job_id)
+    assert again.counts["updated"] == 1, office.verdicts(again)
+    assert _is_moved(office)

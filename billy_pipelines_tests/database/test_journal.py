@@ -289,3 +289,32 @@ def test_a_row_that_is_part_of_a_record_has_the_verdict_of_the_row_that_stands_f
     ]
     assert [item.item_data for item in book.items()][:2] == [{"invoice": "F1", "contactId": "c"}, {"part_of": 0}]
     assert book.leaders(["created"])[0].billy_id == "abc"
+
+
+def test_what_other_jobs_of_the_organization_have_made_since_is_theirs(make: MakeJournal, rows: Journal) -> None:
+    other = make("other")
+    other.insert([NewItem(index, index + 2, {}, "valid") for index in range(2)])
+    other.plan([PlannedItem(index, "planned", "create") for index in range(2)])
+    rows.write([Outcome(0, "created", billy_id="mine")])
+    other.write([Outcome(0, "created", billy_id="theirs"), Outcome(1, "outcome_unknown")])
+    assert (rows.claimed_elsewhere(), other.claimed_elsewhere()) == ({"theirs"}, {"mine"})
+
+
+def test_rows_in_doubt_of_another_job_are_known_while_billy_may_be_at_work_on_them(
+    make: MakeJournal, rows: Journal
+) -> None:
+    other = make("other")
+    other.insert([NewItem(0, 2, {}, "valid")])
+    other.plan([PlannedItem(0, "planned", "create")])
+    assert not rows.doubted_elsewhere(["customers"], 3600)
+    other.write([Sending(0, "hash")])
+    assert rows.doubted_elsewhere(["contacts", "customers"], 3600)
+    assert not rows.doubted_elsewhere(["products"], 3600), "of other records"
+    assert not rows.doubted_elsewhere(["customers"], 0), "too long ago"
+    assert not other.doubted_elsewhere(["customers"], 3600), "its own"
+
+
+def test_partly_written_are_planned_changes_that_left_a_trace(rows: Journal) -> None:
+    rows.plan([PlannedItem(index, "planned", "update") for index in (0, 1)])
+    rows.write([Outcome(1, "planned", after_image={"id": "c1"}), Outcome(2, "planned", after_image={"id": "c2"})])
+    assert rows.partly_written() == {1}, "a create leaves all or nothing"

@@ -205,9 +205,9 @@ def steady(product: Product) -> Iterator[Product]:
     product.sandbox.sandbox.switch(latency=0)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, headless."""
+    """Debian's Chromium, headless. As long as it is there, asyncio has a loop in this thread and can run no other."""
     path = chromium_path()
     if path is None:
         pytest.skip("no Chromium on this machine (Debian: apt-get install chromium); .ci/run installs it")
