@@ -35,6 +35,19 @@ PRODUCT_FILES = ("e2e/test_browser.py", "e2e/test_cancelling.py", "e2e/test_drop
 """Those that use the `product` of `e2e/conftest.py`: in another worker they would start a second one."""
 
 
+STARTING_FILES = (
+    *("e2e/test_demo.py", "e2e/test_foreground.py", "e2e/test_undo_command.py"),
+    *("host/test_up.py", "defs/test_interrupts.py"),
+)
+"""Those that start products of their own, one after the other."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: two are with the product and wait most of the time."""
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What starts the product comes first: long files at the end would leave the other workers without work."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
@@ -42,13 +55,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests of one file stay together, for they share fixtures; so do all files that share the one running product."""
+    """Tests of one file stay together, for they share fixtures; so do all files that share the one running product, and
+    those that each start one: three products starting at once on two cores are slower than their tests allow."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByProductAndFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return "product" if file.endswith(PRODUCT_FILES) else file
+            if file.endswith(PRODUCT_FILES):
+                return "product"
+            return "products of their own" if file.endswith(STARTING_FILES) else file
 
     config.option.loadscopereorder = False  # it would put the files with the fewest tests last, which are the longest
     return ByProductAndFile(config, log)
