@@ -23,8 +23,9 @@ from billy_pipelines.sandbox import SandboxServer
 from billy_pipelines.settings import Settings
 from billy_pipelines_tests.databases import Databases, Later, create, drop, run, url_of
 
-# The same examples everywhere, no time limit a slow machine could break. HYPOTHESIS_PROFILE=search tries others.
-hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+# The same examples everywhere, no time limit a slow machine could break, and no more of them than CI has time for.
+# HYPOTHESIS_PROFILE=search tries others, and more.
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None, max_examples=40)
 hypothesis.settings.register_profile("search", deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 

@@ -32,7 +32,7 @@ Records = dict[str, Record]
 """By id; a record's children stand in it, under their own name, without the keys nobody writes."""
 Row = dict[str, str]
 
-EXAMPLES = 150 if os.environ.get("HYPOTHESIS_PROFILE") == "search" else 5
+EXAMPLES = 150 if os.environ.get("HYPOTHESIS_PROFILE") == "search" else 3
 """For each of the eight jobs; one takes about 0.7 s."""
 any_books = examples_with(
     max_examples=EXAMPLES,

@@ -40,7 +40,7 @@ def decided(rows: list[dict[str, Any]], contacts: list[Contact], on_existing: On
     return planner.plan.items
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     rows=st.lists(ROWS, max_size=6),
     there=st.lists(st.tuples(ROWS, st.booleans()), max_size=5),
@@ -64,7 +64,7 @@ def test_each_row_gets_one_decision_and_no_record_is_decided_twice(
     assert not [item for item in items if item.action == UPDATE and item.billy_id in archived]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(rows=st.lists(ROWS, max_size=6), on_existing=st.sampled_from(BUT_CREATE))
 def test_what_one_run_creates_the_next_one_finds_and_creates_nothing(
     rows: list[dict[str, Any]], on_existing: OnExisting

@@ -148,8 +148,15 @@ def test_every_resource_and_operation_is_here() -> None:
     assert offered == ROWS.keys()
 
 
-@pytest.mark.parametrize("modes", SWITCHES[:2], ids=str)
-@pytest.mark.parametrize(("resource", "operation"), sorted(ROWS), ids=lambda each: each)
+@pytest.mark.parametrize(
+    ("resource", "operation", "modes"),
+    [
+        *((resource, operation, SWITCHES[0]) for resource, operation in sorted(ROWS)),
+        # Where lists hide archived records and bring no children, the reading differs, not the operation.
+        *((resource, "delete", SWITCHES[1]) for resource in RESOURCES),
+    ],
+    ids=str,
+)
 def test_the_books_are_as_before(
     resource: str,
     operation: str,

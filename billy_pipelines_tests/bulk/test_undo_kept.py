@@ -21,7 +21,7 @@ from billy_pipelines_tests.bulk.taking_back import Undone, books, take_back
 
 TODAY = datetime.now(UTC).date().isoformat()
 LONG_AGO = "2026-01-02T08:00:00"
-SOMETIME = (datetime.now(UTC) + timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M:%S")
+SOMETIME = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%S")
 """After any job of these tests."""
 
 

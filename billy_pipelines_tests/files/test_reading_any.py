@@ -72,7 +72,7 @@ def by_blocks(text: str, delimiter: str) -> list[tuple[int, list[str]]] | int:
     st.sampled_from([";", ",", "\t", "|", "¤", "€", "]", "^", "\\"]),
     st.integers(1, 40),
 )
-@settings(max_examples=1_000)
+@settings(max_examples=250)
 def test_blocks_give_what_csv_reader_gives_whatever_their_size(text: str, delimiter: str, block: int) -> None:
     assume(not text.lower().startswith(("sep=", '"sep=')))
     with pytest.MonkeyPatch.context() as patch:
@@ -125,7 +125,7 @@ def tables(draw: st.DrawFn) -> tuple[str, list[tuple[str, ...]]]:
     st.booleans(),
     st.booleans(),
 )
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_any_table_in_any_form_reads_back_equal(
     folder: Path,
     table: tuple[str, list[tuple[str, ...]]],
@@ -216,7 +216,7 @@ EXTENSIONS = ["", ".csv", ".tsv", ".txt", ".json", ".ndjson", ".xlsx", ".xls", "
     st.sampled_from(["auto", "utf-8", "utf-16", "cp1252", "cp932", "utf-32"]),
     st.sampled_from([0, 0, 1, 2, 7]),
 )
-@settings(max_examples=1_000)
+@settings(max_examples=250)
 def test_random_bytes_become_a_table_or_a_reason(
     folder: Path, data: bytes, extension: str, encoding: str, header_line: int
 ) -> None:
@@ -295,7 +295,7 @@ def mutated(data: bytes, seed: int) -> bytes:
 
 
 @given(st.sampled_from(sorted(TEXTS)), st.integers(0, 2**32))
-@settings(max_examples=500)
+@settings(max_examples=150)
 def test_a_text_after_an_accident_becomes_a_table_or_a_reason(folder: Path, name: str, seed: int) -> None:
     path = folder / name
     path.write_bytes(mutated(TEXTS[name], seed))

@@ -80,7 +80,7 @@ def filled(value: Any, known: dict[str, Any]) -> Any:
     return known.get(value, value) if isinstance(value, str) else value
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     given_body=bodies(),
     verb=st.sampled_from(["POST", "PUT", "PATCH"]),
@@ -133,7 +133,7 @@ def check_sums(sandbox: Sandbox) -> None:
             assert rounded(exact(invoice["amount"]) + exact(invoice["tax"])) == exact(invoice["grossAmount"])
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     plural=st.sampled_from(sorted(RESOURCES)),
     names=st.lists(

@@ -401,7 +401,7 @@ def test_a_new_product_comes_back_with_its_prices(sandbox: SandboxServer) -> Non
 
 
 def references_of(sandbox: SandboxServer, operation: str, *fields: str) -> ProductReferences:
-    return ask(sandbox, lambda client: requests.product_references(client, terms(operation), frozenset(fields)))
+    return ask(sandbox, lambda client: requests.product_references(client, terms(operation), frozenset(fields), []))
 
 
 def test_only_what_rows_need_is_read(sandbox: SandboxServer) -> None:
@@ -420,6 +420,6 @@ def test_the_companys_currency_is_asked_for(sandbox: SandboxServer) -> None:
 
 def test_the_organizations_mapping_decides_b13(sandbox: SandboxServer) -> None:
     mapped = PlanTerms(Organization(name="default", vat={"vat0": "F"}), "import")
-    found = ask(sandbox, lambda client: requests.product_references(client, mapped, frozenset({"salesTaxRuleset"})))
+    found = ask(sandbox, lambda client: requests.product_references(client, mapped, frozenset({"salesTaxRuleset"}), []))
     free = next(each for each in sandbox.sandbox.records("salesTaxRulesets") if each["abbreviation"] == "F")
     assert found.vat.find("vat0", "salesTaxRuleset", "en") == free["id"]

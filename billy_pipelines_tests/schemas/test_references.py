@@ -290,20 +290,20 @@ def test_products_may_be_in_use_where_nobody_tells_b17(sandbox: SandboxServer, f
 
 def test_contacts_of_invoices_are_in_use_b17(sandbox: SandboxServer) -> None:
     contacts, _ = books(sandbox)
-    used = ask(sandbox, lambda client: references.contact_usage_references(client, DELETE, NOTHING))
+    used = ask(sandbox, lambda client: references.contact_usage_references(client, DELETE, NOTHING, []))
     assert [contact_in_use(Contact(id=each), used) for each in contacts] == [True, False]
 
 
 def test_contacts_may_be_in_use_where_nobody_tells_b17(sandbox: SandboxServer) -> None:
     contacts, _ = books(sandbox)
     sandbox.sandbox.switch(forbidden_resource="invoices")
-    used = ask(sandbox, lambda client: references.contact_usage_references(client, DELETE, NOTHING))
+    used = ask(sandbox, lambda client: references.contact_usage_references(client, DELETE, NOTHING, []))
     assert contact_in_use(Contact(id=contacts[1]), used)
     assert contact_in_use(Contact(id=contacts[1]), None)
 
 
 def test_what_nobody_needs_is_not_read(sandbox: SandboxServer) -> None:
-    ask(sandbox, lambda client: references.contact_references(client, IMPORT, frozenset({"name", "email"})))
+    ask(sandbox, lambda client: references.contact_references(client, IMPORT, frozenset({"name", "email"}), []))
     assert sandbox.sandbox.requests == []
 
 
