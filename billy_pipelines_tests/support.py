@@ -48,9 +48,7 @@ def open_client_for(
 
     `token` is the sandbox's own if left out; `answer_seconds` is how long an answer may take.
     """
-    transport = Transport(
-        sandbox.url, sandbox.token if token is None else token, clients=1, answer_seconds=answer_seconds
-    )
+    transport = Transport(sandbox.url, sandbox.token if token is None else token, answer_seconds=answer_seconds)
     return BillyClient(transport, limiter or NoLimit())
 
 

@@ -319,8 +319,6 @@ def _no(answer: Answer) -> Refused:
     return refusal(answer.status, answer.body)
 
 
-def open_client(
-    api_url: str, token: str, limiter: Limiter, *, clients: int = 10, answer_seconds: float = ANSWER_SECONDS
-) -> BillyClient:
+def open_client(api_url: str, token: str, limiter: Limiter, *, answer_seconds: float = ANSWER_SECONDS) -> BillyClient:
     """A client for one organization."""
-    return BillyClient(Transport(api_url, token, clients=clients, answer_seconds=answer_seconds), limiter)
+    return BillyClient(Transport(api_url, token, answer_seconds=answer_seconds), limiter)

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 T = TypeVar("T")
 LOOK_AHEAD_SECONDS = 0.25
 """How far ahead permits are reserved: long enough to save round trips, short enough that few are lost at an end."""
-MOST_AT_ONCE = 50
+MOST_AT_ONCE = 250
 
 
 class Granted(Protocol):

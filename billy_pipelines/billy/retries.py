@@ -117,11 +117,22 @@ async def with_retries(attempt: Callable[[], Awaitable[Answer]]) -> Answer:
     Raises:
         Again: the last attempt's, when the patience is used up.
     """
+    try:
+        return await attempt()
+    except Again as error:
+        failed = [error]
+
+    async def further() -> Answer:
+        # Tenacity is told of the first failure only: its own way costs a tenth of a request, and nearly all need one.
+        if failed:
+            raise failed.pop()
+        return await attempt()
+
     patience = _Patience()
     retrying = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception(patience.note), wait=patience.pause, stop=patience.is_over, reraise=True
     )
-    return await retrying(attempt)
+    return await retrying(further)
 
 
 class _Patience:

@@ -103,6 +103,8 @@ class Sync:
         self._more = True
         """Whether the journal may have further rows."""
         self._marked: deque[Item] = deque()
+        self._ahead = options.batch_size
+        """How many rows to have marked ahead of what is in flight."""
         self._flying: dict[asyncio.Task[None], Sequence[Item]] = {}
         self._changed = asyncio.Event()
         self._marking = False
@@ -144,9 +146,9 @@ class Sync:
     # -- feeding ---------------------------------------------------------------------------------------------------
 
     async def _feed(self, page: Callable[[int], Awaitable[Sequence[Item]]]) -> None:
-        """Keep at most one batch marked ahead of what is in flight (R6), refilled by halves to keep sending busy."""
+        """Keep one batch marked ahead of what is in flight (R6), refilled by halves to keep sending busy; more only
+        where so many leave before the next are marked."""
         last = -1
-        size = self._options.batch_size
         try:
             while not self._ended():
                 if not self._pending and self._more:
@@ -155,10 +157,10 @@ class Sync:
                     last = found[-1].item_index if found else last
                     self._pending.extend(found)
                     self._changed.set()
-                elif self._pending and self._wanted(size):
+                elif self._pending and (wanted := self._wanted()):
                     await self._go.wait()
                     self._marking = True
-                    batch = [self._pending.popleft() for _ in range(min(self._wanted(size), len(self._pending)))]
+                    batch = [self._pending.popleft() for _ in range(min(wanted, len(self._pending)))]
                     await self._mark(batch)
                     self._marked.extend(batch)
                     self._marking = False
@@ -169,12 +171,12 @@ class Sync:
         except JournalGone as error:
             self._halt_with("database_gone", f"{error}. Start it again.")
 
-    def _wanted(self, size: int) -> int:
+    def _wanted(self) -> int:
         """How many rows to mark now: rows that leave together are marked together."""
         if self._sender.group((self._marked or self._pending)[0])[0]:
-            return size - len(self._marked)
-        half = max(1, size // 2)
-        return half if len(self._marked) <= size - half else 0
+            return self._options.batch_size - len(self._marked)
+        half = max(1, self._ahead // 2)
+        return self._ahead - len(self._marked) if len(self._marked) <= self._ahead - half else 0
 
     async def _stop_feeding(self, feeder: asyncio.Task[None]) -> None:
         """End the feeder between two marks: a group that is being marked is still written down and given back."""
@@ -203,6 +205,8 @@ class Sync:
             if not self._is_ready():
                 if not (self._marked or self._pending or self._more or self._flying or self._marking):
                     return
+                if self._marking and self._flying and not self._marked:
+                    self._ahead = max(self._ahead, min(2 * self._ahead, MOST_IN_FLIGHT))
                 self._changed.clear()
                 await self._changed.wait()
                 continue

@@ -67,7 +67,7 @@ def _check_token(settings: Settings, opened: Database, organization: Organizatio
 async def _ask(api_url: str, token: str, budget: RateRow) -> str:
     thread = DatabaseThread()
     try:
-        async with open_client(api_url, token, RateLimiter(budget, thread.run), clients=1) as client:
+        async with open_client(api_url, token, RateLimiter(budget, thread.run)) as client:
             company = await client.organization()
     finally:
         thread.close()

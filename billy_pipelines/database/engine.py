@@ -11,7 +11,7 @@ from billy_pipelines.database.tables import SCHEMA
 from billy_pipelines.database.urls import normalized_url
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_HEAD = "0003"
+_HEAD = "0004"
 _MIGRATION_LOCK = 0x62696C6C79  # "billy"
 OLDEST_SERVER = 130000
 

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -138,7 +138,7 @@ UPDATE billy.billy_bulk_job_items AS i SET status = r.status, action = r.action,
     item_data = coalesce(r.item_data, i.item_data), updated_at = clock_timestamp()
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(item_index int, status text, action text, billy_id text,
     item_data jsonb, changes jsonb, before_image jsonb, error_code text, error text, details jsonb)
-WHERE i.job_id = :job AND i.item_index = r.item_index
+WHERE i.job_id = :job AND i.item_index = ANY(:indexes) AND i.item_index = r.item_index
 """
 
 _SENDING = """
@@ -146,7 +146,7 @@ UPDATE billy.billy_bulk_job_items AS i SET status = 'sending', payload_hash = r.
     action = coalesce(r.action, i.action), attempts = i.attempts + 1, sent_at = clock_timestamp(),
     updated_at = clock_timestamp(), error_code = NULL, error = NULL
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(item_index int, payload_hash text, action text)
-WHERE i.job_id = :job AND i.item_index = r.item_index
+WHERE i.job_id = :job AND i.item_index = ANY(:indexes) AND i.item_index = r.item_index
 """
 
 _OUTCOME = """
@@ -157,7 +157,7 @@ UPDATE billy.billy_bulk_job_items AS i SET status = r.status, billy_id = coalesc
     updated_at = clock_timestamp()
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(item_index int, status text, billy_id text, before_image jsonb,
     after_image jsonb, error_code text, error text, action text)
-WHERE i.job_id = :job AND i.item_index = r.item_index
+WHERE i.job_id = :job AND i.item_index = ANY(:indexes) AND i.item_index = r.item_index
 """
 
 
@@ -285,7 +285,7 @@ class Journal:
             " AND i.sent_at > clock_timestamp() - make_interval(secs => :seconds) LIMIT 1"
         )
         with self._engine.connect() as connection:
-            values = {"job": self._job_id, "resources": list(resources), "seconds": seconds}
+            values: dict[str, Any] = {"job": self._job_id, "resources": list(resources), "seconds": seconds}
             return connection.execute(query, values).first() is not None
 
     def claimed_ids(self) -> set[str]:
@@ -355,9 +355,11 @@ class Journal:
     def _execute(self, connection: Connection, statement: str, rows: Sequence[Any]) -> int:
         if not rows:
             return 0
-        return connection.execute(
-            text(statement), {"job": self._job_id, "rows": storable_json([asdict(row) for row in rows])}
-        ).rowcount
+        values: dict[str, Any] = {"job": self._job_id, "rows": storable_json([vars(row) for row in rows])}
+        if ":indexes" in statement:
+            # Without them PostgreSQL, which cannot know how many rows the JSON has, reads all of the job each time.
+            values["indexes"] = [row.item_index for row in rows]
+        return connection.execute(text(statement), values).rowcount
 
 
 def storable_json(values: list[dict[str, Any]]) -> str:

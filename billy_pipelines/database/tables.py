@@ -113,7 +113,6 @@ items = Table(
     Column("sent_at", DateTime(timezone=True)),
     _now("created_at"),
     _now("updated_at"),
-    Index("billy_bulk_job_items_status", "job_id", "status"),
 )
 
 # Who holds, or held last, the right to write one family of records: counted up at each taking, so that a job which lost
