@@ -1,6 +1,6 @@
 """The journal's way out of the event loop: one thread with a queue, grouped writes, patience while PostgreSQL restarts.
 
-The loop never calls psycopg2 (R8). What arrives within a fiftieth of a second, or while one transaction runs, waits
+The loop never calls psycopg2 (R8). What arrives within a hundredth of a second, or while one transaction runs, waits
 together and becomes the next one: with a transaction for every few rows the journal, not Billy, set the speed.
 """
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 PATIENCE_SECONDS = 30.0
 """How long a write waits for PostgreSQL to come back; `billy up` restarts a dead server within 5 s."""
 MOST_AT_ONCE = 500
-GATHER_SECONDS = 0.02
+GATHER_SECONDS = 0.01
 
 
 class JournalGone(Exception):
