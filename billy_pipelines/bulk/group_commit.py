@@ -48,6 +48,7 @@ class DatabaseThread:
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+        self._patience = PATIENCE_SECONDS
 
     async def run(self, function: Callable[[], T], /) -> T:
         """The function's result.
@@ -61,17 +62,18 @@ class DatabaseThread:
         """End the thread after what is queued."""
         self._executor.shutdown(wait=True)
 
-    @staticmethod
-    def _patiently(function: Callable[[], T]) -> T:
+    def _patiently(self, function: Callable[[], T]) -> T:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_is_outage),
-            stop=tenacity.stop_after_delay(PATIENCE_SECONDS),
+            stop=tenacity.stop_after_delay(self._patience),
             wait=tenacity.wait_fixed(0.3),
             reraise=True,
         )
         try:
             return retrying(function)
         except (OperationalError, InterfaceError) as error:
+            # The job ends now, and what it still has to write is tried once: waiting for each took 165 s.
+            self._patience = 0
             raise JournalGone(f"PostgreSQL did not come back within {PATIENCE_SECONDS:.0f} s") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Engine, func
@@ -36,10 +37,11 @@ from billy_pipelines.bulk.verdicts import (
     tally,
     verdicts_of,
 )
-from billy_pipelines.database.jobs import JobRow, add_error, change_status, parts_of, update_job
+from billy_pipelines.database.jobs import JobRow, add_error, change_status, parts_of, server_time, update_job
 from billy_pipelines.database.journal import Item, Outcome
 from billy_pipelines.database.locks import job_is_alive
 from billy_pipelines.database.tables import jobs
+from billy_pipelines.files.table import Table
 from billy_pipelines.files.writing import make_folder
 from billy_pipelines.schemas.codes import sentence
 
@@ -66,6 +68,15 @@ def begin(job: JobContext, run_id: str, options: dict[str, Any] | None = None) -
         "completed_at": None,
         "options": wanted,
     }
+    closed = Halted("job_closed", f"Job {job.job_id} is {job.row.status}; a run cannot change that.")
+    if job.row.status not in BEGINNABLE:
+        raise closed
+    # Before the state: a kill in between leaves rows that the next run reopens again, and none that it passes over.
+    if job.row.status == State.COMPLETED_WITH_ERRORS:
+        for each in (job, *_parts(job)):
+            reopen(each)
+    elif job.row.status in (State.CANCELLED, State.FAILED):
+        job.journal.write(wanted_again(job.journal.leaders([Verdict.FAILED])))
     with job.engine.begin() as connection:
         changed = change_status(
             connection,
@@ -75,12 +86,7 @@ def begin(job: JobContext, run_id: str, options: dict[str, Any] | None = None) -
             **values,
         )
     if not changed:
-        raise Halted("job_closed", f"Job {job.job_id} is {job.row.status}; a run cannot change that.")
-    if job.row.status == State.COMPLETED_WITH_ERRORS:
-        for each in (job, *_parts(job)):
-            reopen(each)
-    elif job.row.status in (State.CANCELLED, State.FAILED):
-        job.journal.write(wanted_again(job.journal.leaders([Verdict.FAILED])))
+        raise closed
     return load_job(job.settings, job.engine, job.job_id)
 
 
@@ -239,19 +245,30 @@ def _end(job: JobContext, state: State | None, *, keep_open: bool = False) -> Jo
         "successful_items": sum(counts.get(verdict, 0) for verdict in SUCCESSFUL),
         "failed_items": counts[Verdict.FAILED] + counts.get(Verdict.REJECTED, 0),
         "progress": 100.0 if state in FINISHED else round(100 * decided / max(1, counts["total"]), 1),
-        "completed_at": func.clock_timestamp(),
+        "completed_at": server_time(job.engine),
         "launch_wanted": False,
     }
-    update_job(job.engine, job.job_id, **values)
+    try:
+        # First: a job that a kill -9 cuts off here is still at work, and the next run writes them.
+        _write_files(_as_ended(job, values), table)
+    finally:  # on a full disk the state is on record all the same
+        with job.engine.begin() as connection:
+            if undo and not keep_open and not job.options.dry_run:
+                settle_target(connection, job.engine, job.row)
+            update_job(connection, job.job_id, **values)
     if state in FINISHED and values["successful_items"]:
         remember_mapping(job, table)
-    if undo and not keep_open and not job.options.dry_run:
-        settle_target(job.engine, job.row)
-    job = load_job(job.settings, job.engine, job.job_id)
+    return load_job(job.settings, job.engine, job.job_id).row
+
+
+def _as_ended(job: JobContext, values: dict[str, Any]) -> JobContext:
+    return replace(job, row=job.row.model_copy(update={k: v for k, v in values.items() if k in JobRow.model_fields}))
+
+
+def _write_files(job: JobContext, table: Table | None) -> None:
     make_folder(job.folder)
-    if undo:
+    if job.row.operation == UNDO:
         write_undo(job, job_document(job.settings, job.row))
-        return job.row
+        return
     reports.write_results(job, table)
     reports.write_report(job, reports.report_text(job, job_document(job.settings, job.row)))
-    return job.row

@@ -93,26 +93,25 @@ def mark_undoing(engine: Engine, undo: JobRow) -> None:
         update_job(connection, undo.job_id, source=source)
 
 
-def settle_target(engine: Engine, undo: JobRow) -> None:
+def settle_target(connection: Connection, engine: Engine, undo: JobRow) -> None:
     """The state of the job that was taken back, and of the one it was a part of, once an undo has ended: by what is
-    left of them."""
-    with engine.begin() as connection:
-        lock_undos(connection, undo.undoes or "")
-        for target in _concerned(connection, undo):
-            if target.status != State.UNDOING:
-                continue
-            job_ids = [target.job_id, *(part.job_id for part in parts_of(connection, [target.job_id]))]
-            back = [each for job_id in job_ids for each in taken_back(engine, job_id).values()]
-            if not any(each.status == UndoVerdict.REVERSED for each in back):
-                state = _before([undo, *undos_of(connection, target.job_id)], target.job_id)
-            else:
-                left = any(rows_left(engine, job_id) for job_id in job_ids)
-                state = State.UNDONE_PARTLY if left else State.UNDONE
-            # The undo can have found out what became of rows that were in doubt.
-            statuses = Journal(engine, target.job_id).counts()
-            counts = tally(statuses, target.total_items, verdicts_of(target.operation))
-            ended = func.coalesce(jobs.c.completed_at, func.clock_timestamp())
-            update_job(connection, target.job_id, status=state, counts=counts, completed_at=ended)
+    left of them. In the transaction that ends the undo: neither is on record without the other."""
+    lock_undos(connection, undo.undoes or "")
+    for target in _concerned(connection, undo):
+        if target.status != State.UNDOING:
+            continue
+        job_ids = [target.job_id, *(part.job_id for part in parts_of(connection, [target.job_id]))]
+        back = [each for job_id in job_ids for each in taken_back(engine, job_id).values()]
+        if not any(each.status == UndoVerdict.REVERSED for each in back):
+            state = _before([undo, *undos_of(connection, target.job_id)], target.job_id)
+        else:
+            left = any(rows_left(engine, job_id) for job_id in job_ids)
+            state = State.UNDONE_PARTLY if left else State.UNDONE
+        # The undo can have found out what became of rows that were in doubt.
+        statuses = Journal(engine, target.job_id).counts()
+        counts = tally(statuses, target.total_items, verdicts_of(target.operation))
+        ended = func.coalesce(jobs.c.completed_at, func.clock_timestamp())
+        update_job(connection, target.job_id, status=state, counts=counts, completed_at=ended)
 
 
 def _concerned(connection: Connection, undo: JobRow) -> list[JobRow]:

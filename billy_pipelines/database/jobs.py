@@ -164,6 +164,13 @@ def update_job(engine: Engine | Connection, job_id: str, **values: Any) -> None:
     engine.execute(text("SELECT pg_notify(:channel, :job)"), {"channel": CHANNEL, "job": job_id})
 
 
+def server_time(engine: Engine) -> datetime:
+    """What time it is for the database."""
+    with engine.connect() as connection:
+        now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        return now
+
+
 def want_launch(connection: Connection, job_id: str) -> None:
     """Ask the sensor for a run of this job. Each asking has a number of its own, which becomes the run key."""
     update_job(connection, job_id, launch_wanted=True, launches=jobs.c.launches + 1)
