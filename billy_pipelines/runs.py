@@ -247,7 +247,13 @@ def cancel_run(instance: DagsterInstance, run_id: str) -> bool:
 
 
 def cancel_job(settings: Settings, engine: Engine, instance: DagsterInstance, job_id: str) -> bool:
-    """Cancel whatever works, or would work, on a job. Returns whether there was anything to cancel."""
+    """Cancel whatever works, or would work, on a job; on one that is being taken back, that is its undo.
+
+    Returns whether there was anything to cancel.
+    """
+    row = load_job(settings, engine, job_id).row
+    if row.status == State.UNDOING and (undo := row.source.get("undone_by")):
+        return cancel_job(settings, engine, instance, str(undo))
     runs = [run for run in _runs_of(instance, job_id) if not run.is_finished]
     asked = [cancel_run(instance, run.run_id) for run in runs]
     with engine.connect() as connection:

@@ -38,8 +38,9 @@ def approval_plan(job: JobContext, items: Sequence[Item]) -> list[str]:
         "## Approval",
         "",
         f"{len(wanted):,} of these are **approved** once all drafts are made and their totals compared: one at a time, "
-        "by date and then as in the file; Billy numbers them in that order. **That books VAT and cannot be taken "
-        "back.** The first failure or unclear answer ends it, and the rest stay drafts.",
+        "by date and then as in the file; Billy numbers them in that order, unless it numbers drafts when they are "
+        "made. **That books VAT and cannot be taken back.** The first failure or unclear answer ends it, and the rest "
+        "stay drafts.",
     ]
     lines += [f"\n{held:,} stay drafts because the file says so (approve)."] if held else []
     if not wanted:

@@ -40,6 +40,7 @@ from billy_pipelines.schemas.invoice_meaning import approval_order
 
 T = TypeVar("T")
 PAYLOAD_HASH = hashlib.sha256(json.dumps(APPROVAL, sort_keys=True).encode()).hexdigest()
+OUT_OF_ORDER = "Billy numbered the drafts when they were made: the numbers do not follow the dates"
 MOST_READINGS = 5
 """How often a draft is read anew because its request was held back by the rate limit past that reading."""
 
@@ -247,6 +248,9 @@ class _Approving:
         gaps = await self._gaps(first, serial(after), given)
         numbers = Numbers(before if first is None else str(first), after, given, gaps)
         await self.thread.run(lambda: self._put_on_job(numbers))
+        known = [number for number in of_billy if number is not None]
+        if known != sorted(known):
+            await self.thread.run(lambda: self.place.note(OUT_OF_ORDER))
 
     def _given(self) -> list[tuple[str, bool]]:
         """The numbers of this job's approved invoices, in their order, and whether the file gave them."""

@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from billy_pipelines.bulk import lifecycle
 from billy_pipelines.bulk.applying import apply_plan
 from billy_pipelines.bulk.approvals import Numbers
-from billy_pipelines.bulk.approving import _Approving
+from billy_pipelines.bulk.approving import OUT_OF_ORDER, _Approving
 from billy_pipelines.bulk.context import load_job
 from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.intake import Reception, Refused
@@ -151,6 +151,8 @@ def test_b9_b10_drafts_are_approved_by_date_and_file_once_their_plan_is_applied(
     ids = [item.billy_id for item in desk.items(job.job_id)]
     assert desk.approved == [ids[place] for place in BY_DATE]
     assert sorted(desk.numbers(job.job_id), key=int) == [f"{before + n}" for n in range(5)]
+    said = load_job(desk.settings, desk.engine, job.job_id).row.message or ""
+    assert (OUT_OF_ORDER in said) is bool(modes.get("invoice_number"))
     if not modes.get("invoice_number"):
         assert [desk.numbers(job.job_id)[place] for place in BY_DATE] == [f"{before + n}" for n in range(5)]
     images = load_job(desk.settings, desk.engine, job.job_id).journal.after_values("state", "invoiceNo")
