@@ -25,19 +25,15 @@ from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.since_export import exports_of
 from billy_pipelines.bulk.sync import Readings
 from billy_pipelines.bulk.verdicts import (
-    ACTIONS,
     DECIDED_BY_PLAN,
     DELETE,
     IN_DOUBT,
     OPEN,
-    PLANNED,
-    VALID,
     VERDICT_OF_ACTION,
     Verdict,
 )
 from billy_pipelines.bulk.workplace import Stopped, Workplace
 from billy_pipelines.bulk.writes import Writes
-from billy_pipelines.database.jobs import update_job
 from billy_pipelines.schemas.registry import RESOURCES
 from billy_pipelines.schemas.resource import KeyKind, Row
 
@@ -119,7 +115,6 @@ class Execution(Workplace):
             await thread.run(lambda: journal.write(outcomes))
             ours = taken - others
         register = self._register(record for record in records if record.id not in ours)
-        self.progress.requests, self.progress.limited = client.requests, client.limited
         statuses = await thread.run(journal.counts)
         nothing_sent = not any(statuses.get(s) for s in (*VERDICT_OF_ACTION.values(), Verdict.FAILED, *IN_DOUBT))
         # Which record a delete takes is settled once: matched anew after its first rows, a row could mean another one.
@@ -148,7 +143,7 @@ class Execution(Workplace):
         self.register_size = register.size
         await thread.run(lambda: journal.plan(plan.items))
         self.readings.at, self.readings.records = listed_at, plan.records
-        await self._summarize(thread)
+        await self._summarize(client, thread)
 
     async def _seen_whole(self, client: BillyClient, row: Row, match: Match[Any]) -> Match[Any]:
         """The match judged anew where the listing left out of a record what the row is compared with."""
@@ -170,24 +165,15 @@ class Execution(Workplace):
         except ValueError as error:
             raise Halted("bad_option", str(error), resumable=False) from error
 
-    async def _summarize(self, thread: DatabaseThread) -> None:
+    async def _summarize(self, client: BillyClient, thread: DatabaseThread) -> None:
         """Counts and the gate (B21), over all rejections so far, before the first write."""
-        journal = self.job.journal
-        statuses = await thread.run(journal.counts)
-        self.progress.statuses.clear()
-        self.progress.statuses.update(statuses)
-        self.progress.total = max(self.progress.total, sum(statuses.values()))
-        self.progress.followers = await thread.run(journal.followers)
-        actions = await thread.run(journal.actions)
-        planned = {action: actions.get(action, 0) for action in ACTIONS}
-        self.progress.to_send = sum(actions.values())
+        statuses = await self.count(client, thread)
         options = self.job.options
         rejected = statuses.get(Verdict.REJECTED, 0)
         # The gate stands before the first write; behind it, a row that turns out wrong stops no others.
         written = any(statuses.get(s) for s in (*VERDICT_OF_ACTION.values(), Verdict.FAILED, *IN_DOUBT))
         within = rejected <= gate_limit(options, self.progress.total)
         self.gate_open = not options.validate_before_create or written or within
-        await thread.run(lambda: update_job(self.job.engine, self.job.job_id, planned=planned))
 
     # -- the sync --------------------------------------------------------------------------------------------------
 
@@ -206,13 +192,13 @@ class Execution(Workplace):
         self.progress.sync_start_done = self.progress.done
         async with self.talk() as (client, thread):
             await self.unless_stopped(None, self._carry_out(client, thread, stop))
-        if stop.is_set() and await asyncio.to_thread(self._is_left_undone):
+        if stop.is_set() and await asyncio.to_thread(self.is_left_undone):
             raise Stopped
 
     async def _carry_out(self, client: BillyClient, thread: DatabaseThread, stop: asyncio.Event) -> None:
         if self.job.options.create_missing:
             go_on = await self._on_the_way.carry_out(client, thread, stop)
-            await self._summarize(thread)
+            await self._summarize(client, thread)
             if not go_on:
                 return
             self.progress.phase = "writing"
@@ -240,11 +226,6 @@ class Execution(Workplace):
 
     def _say(self, remark: str) -> None:
         self.progress.remark = remark
-
-    def _is_left_undone(self) -> bool:
-        """Whether a row still waits for its outcome; a stop that comes after the last one stops nothing."""
-        statuses = self.job.journal.counts()
-        return any(statuses.get(status) for status in (VALID, PLANNED, *IN_DOUBT))
 
     # -- what both need --------------------------------------------------------------------------------------------
 

@@ -26,7 +26,6 @@ from billy_pipelines.bulk.undo_rules import BACK, Judgement, Rules, Said, Task
 from billy_pipelines.bulk.undo_target import mark_undoing, rows_to_undo, selection_of
 from billy_pipelines.bulk.undo_writes import UndoWrites
 from billy_pipelines.bulk.verdicts import (
-    ACTIONS,
     CREATE,
     DELETE,
     IN_DOUBT,
@@ -153,7 +152,7 @@ class UndoExecution(Workplace):
             some = items[start : start + READ_TOGETHER]
             planned += await asyncio.gather(*(self._planned(rules, register, item) for item in some))
         await thread.run(lambda: journal.plan(planned))
-        await self._summarize(client, thread)
+        await self.count(client, thread)
 
     def _rules(self, target: JobContext) -> Rules:
         started = target.row.started_at or target.row.created_at
@@ -220,19 +219,6 @@ class UndoExecution(Workplace):
         found = [match.record] if match.record is not None else list(match.candidates)
         return [*found, *(r for r in register.same_name(row) if not self.job.resource.differences(row, r))]
 
-    async def _summarize(self, client: BillyClient, thread: DatabaseThread) -> None:
-        journal, progress = self.job.journal, self.progress
-        progress.requests, progress.limited = client.requests, client.limited
-        statuses = await thread.run(journal.counts)
-        progress.statuses.clear()
-        progress.statuses.update(statuses)
-        progress.total = sum(statuses.values())
-        progress.followers = await thread.run(journal.followers)
-        actions = await thread.run(journal.actions)
-        planned = {action: actions.get(action, 0) for action in ACTIONS}
-        progress.to_send = sum(actions.values())
-        await thread.run(lambda: update_job(self.job.engine, self.job.job_id, planned=planned))
-
     # -- carrying it out -------------------------------------------------------------------------------------------
 
     async def sync(self, stop: asyncio.Event) -> None:
@@ -248,7 +234,7 @@ class UndoExecution(Workplace):
         self.progress.sync_start_done = self.progress.done
         async with self.talk() as (client, thread):
             await self.unless_stopped(None, self._carry_out(client, thread, stop))
-        if stop.is_set() and await asyncio.to_thread(self._is_left_undone):
+        if stop.is_set() and await asyncio.to_thread(self.is_left_undone):
             raise Stopped
 
     async def _carry_out(self, client: BillyClient, thread: DatabaseThread, stop: asyncio.Event) -> None:
@@ -265,7 +251,3 @@ class UndoExecution(Workplace):
             await self._settle_and_plan(client, thread)
 
         await self.carry_out(client, thread, stop, writes, Readings(), settle)
-
-    def _is_left_undone(self) -> bool:
-        statuses = self.job.journal.counts()
-        return any(statuses.get(status) for status in (VALID, PLANNED, *IN_DOUBT))

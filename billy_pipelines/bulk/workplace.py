@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -22,7 +22,7 @@ from billy_pipelines.bulk.health import Health
 from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.sync import PAGE, Readings, Sender, Sync
 from billy_pipelines.bulk.timing import Timing
-from billy_pipelines.bulk.verdicts import PLANNED
+from billy_pipelines.bulk.verdicts import ACTIONS, IN_DOUBT, PLANNED, VALID
 from billy_pipelines.database.jobs import update_job
 from billy_pipelines.database.journal import Item
 from billy_pipelines.database.locks import Lease, LeaseLost
@@ -195,6 +195,27 @@ class Workplace:
             for waiter in waiters:
                 waiter.cancel()
             await asyncio.gather(*waiters, return_exceptions=True)
+
+    async def count(self, client: BillyClient, thread: DatabaseThread) -> Mapping[str, int]:
+        """How many rows stand where, put into the progress, and what is planned onto the job. Returns the rows by
+        status."""
+        journal, progress = self.job.journal, self.progress
+        progress.requests, progress.limited = client.requests, client.limited
+        statuses = await thread.run(journal.counts)
+        progress.statuses.clear()
+        progress.statuses.update(statuses)
+        progress.total = max(progress.total, sum(statuses.values()))
+        progress.followers = await thread.run(journal.followers)
+        actions = await thread.run(journal.actions)
+        progress.to_send = sum(actions.values())
+        planned = {action: actions.get(action, 0) for action in ACTIONS}
+        await thread.run(lambda: update_job(self.job.engine, self.job.job_id, planned=planned))
+        return statuses
+
+    def is_left_undone(self) -> bool:
+        """Whether a row still waits for its outcome; a stop that comes after the last one stops nothing."""
+        statuses = self.job.journal.counts()
+        return any(statuses.get(status) for status in (VALID, PLANNED, *IN_DOUBT))
 
     def note(self, remark: str) -> None:
         """Add what people should know of the job; it stands on its row, in plan and report."""
