@@ -29,6 +29,7 @@ from billy_pipelines.bulk.options import (
     parse_options,
 )
 from billy_pipelines.bulk.reading import sha256_of
+from billy_pipelines.bulk.retention import is_closed
 from billy_pipelines.bulk.verdicts import DELETE, FINISHED, RESUMABLE, State
 from billy_pipelines.database.jobs import (
     JobRow,
@@ -130,7 +131,7 @@ def receive(
         mirror_organization(connection, organization)
         known = jobs_of_upload(connection, organization, resource, operation, sha256)
         standing = _never_arrived(settings, known) if again else _standing(connection, known, wanted["dry_run"])
-        if standing is not None and standing.status == State.UNDOING:
+        if standing is not None and standing.status == State.UNDOING and not is_closed(standing):
             raise Refused(
                 f"Job {standing.job_id} with the same content is being taken back right now. Wait for its end; a file "
                 "that lies in the upload folder is taken then by itself."
@@ -239,7 +240,9 @@ def _standing(connection: Connection, known: list[JobRow], dry_run: bool) -> Job
         # A real job is `planned` for a moment, before its sync; one that has ended so waits for a person.
         only_planned = job.status == State.PLANNED and (was_dry or job.completed_at is not None)
         of_other_kind = job.status in RESUMABLE and was_dry != dry_run
-        if undone:
+        # A closed one cannot go on; what it has written is answered for as that of a completed one is (rule B20).
+        closed = is_closed(job) and job.status not in FINISHED
+        if undone or (closed and not has_written(connection, job.job_id)):
             continue
         if (only_planned or of_other_kind) and has_written(connection, job.job_id):
             if dry_run:
@@ -264,7 +267,7 @@ def _never_arrived(settings: Settings, known: list[JobRow]) -> JobRow | None:
 def _reception(connection: Connection, job: JobRow | None, *, launch: bool) -> Reception:
     if job is None:
         return Reception.NEW
-    if job.status in FINISHED:
+    if job.status in FINISHED or is_closed(job):
         return Reception.REPEATED
     if job.status == State.PENDING:
         # Its process may have died before its run began; nobody else would ever start it.

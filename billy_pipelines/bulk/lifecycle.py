@@ -14,7 +14,7 @@ from billy_pipelines.bulk.document import job_document
 from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.options import OptionsError, check_create_missing, check_policy, parse_options
 from billy_pipelines.bulk.reading import remember_mapping
-from billy_pipelines.bulk.retention import FILES, was_pruned
+from billy_pipelines.bulk.retention import is_closed
 from billy_pipelines.bulk.sub_jobs import made_counts
 from billy_pipelines.bulk.undo_report import write_undo
 from billy_pipelines.bulk.undo_target import settle_target
@@ -57,8 +57,9 @@ def begin(job: JobContext, run_id: str, options: dict[str, Any] | None = None) -
     """
     if job.row.part_of:
         raise Halted("part_of_job", f"Job {job.job_id} is a part of job {job.row.part_of}, which carries it out.")
-    if job.row.operation != UNDO and was_pruned(job.row, FILES):
-        text = f"The files of job {job.job_id} are past their time (docs/exports.md); drop the file again."
+    if is_closed(job.row):
+        way = "" if job.row.operation == UNDO else "; drop the file again"
+        text = f"Job {job.job_id} is past its time, and what it needs to go on is gone (docs/exports.md){way}."
         raise Halted("job_closed", text, resumable=False)
     wanted = _wanted(job, options or {})
     values: dict[str, Any] = {

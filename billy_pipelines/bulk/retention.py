@@ -3,6 +3,9 @@
 Two things of a job go, each at its time: its files (upload, plan, results) and its images (what rows and records said,
 in the journal). The job itself, its counts, and what became of each row under which Billy id stay: a file dropped
 again is still known. What is removed, and why not, is decided here; `exports/maintenance.py` does it.
+
+A job that broke off needs both to go on. Nobody who has not come back to it by the end of its time will, and people's
+data does not wait for ever: then it is closed, and goes as the others do.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import calendar
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
-from billy_pipelines.bulk.verdicts import RESUMABLE, RUNNING, State
+from billy_pipelines.bulk.verdicts import RESUMABLE, RUNNING, UNDO, State
 from billy_pipelines.database.jobs import JobRow
 from billy_pipelines.schemas.registry import RESOURCES
 from billy_pipelines.schemas.resource import COPENHAGEN
@@ -21,6 +24,10 @@ PRUNED = "pruned"
 """Key in a job's `source` that says what was removed when: `{"files": "2026-11-22T04:30:00+00:00", …}`."""
 FILES = "files"
 IMAGES = "images"
+LEAST_TO_GO_ON = timedelta(days=30)
+"""How long a job can at least be resumed after it broke off, however short its class is kept: longer than a holiday."""
+LEAST_IN_DOUBT = timedelta(days=90)
+"""How long a job is at least kept whose rows nobody knows of whether they are in Billy: its data is the evidence."""
 
 
 class RetentionClass(StrEnum):
@@ -43,12 +50,18 @@ def retention_class(job: JobRow) -> RetentionClass:
 
 
 def is_open(job: JobRow) -> bool:
-    """Whether the job can still go on, or is going on: then everything of it is needed, however old it is.
+    """Whether the job can still go on, or is going on.
 
     A plan that waits for a person is not: after the time of its class nobody should carry it out any more.
     """
     waits = job.status == State.PLANNED and job.completed_at is not None and not job.launch_wanted
-    return job.status in (State.PENDING, *RUNNING, State.UNDOING, *RESUMABLE) and not waits
+    return job.status in (State.PENDING, *RUNNING, State.UNDOING, *RESUMABLE) and not waits and not is_closed(job)
+
+
+def is_closed(job: JobRow) -> bool:
+    """Whether what it would need to go on is gone. To take a job back needs its images, and no files."""
+    of_undo = job.operation == UNDO or job.status == State.UNDOING
+    return was_pruned(job, IMAGES) or (not of_undo and was_pruned(job, FILES))
 
 
 def was_pruned(job: JobRow, what: str = IMAGES) -> bool:
@@ -56,8 +69,11 @@ def was_pruned(job: JobRow, what: str = IMAGES) -> bool:
     return what in (job.source.get(PRUNED) or {})
 
 
-def files_kept_until(settings: Settings, job: JobRow, *, latest_entry: date | None = None) -> datetime:
-    """When the job's folder may go. `latest_entry`: the last day any of its invoices is dated.
+def files_kept_until(
+    settings: Settings, job: JobRow, *, latest_entry: date | None = None, in_doubt: bool = False
+) -> datetime:
+    """When the job's folder may go, and with it the way to go on. `latest_entry`: the last day any of its invoices is
+    dated; `in_doubt`: whether rows of it may be in Billy or not.
 
     Raises:
         SettingsError
@@ -67,20 +83,33 @@ def files_kept_until(settings: Settings, job: JobRow, *, latest_entry: date | No
         case RetentionClass.APPROVED:
             return _bookkeeping_until(settings, job, latest_entry)
         case RetentionClass.CONTACTS:
-            return _ended(job) + timedelta(days=keep.contact_uploads_days)
+            time_of_class = timedelta(days=keep.contact_uploads_days)
         case RetentionClass.OTHER:
-            return _ended(job) + timedelta(days=keep.uploads_days)
+            time_of_class = timedelta(days=keep.uploads_days)
+    return _ended(job) + max(time_of_class, _least(job, in_doubt))
 
 
-def images_kept_until(settings: Settings, job: JobRow, *, latest_entry: date | None = None) -> datetime:
-    """When what the job's rows and records said may go; until then it can be undone.
+def images_kept_until(
+    settings: Settings, job: JobRow, *, latest_entry: date | None = None, in_doubt: bool = False
+) -> datetime:
+    """When what the job's rows and records said may go; until then it can be undone. Of a job that can go on they are
+    kept as long as its files: without them its rows could not be sent.
 
     Raises:
         SettingsError
     """
     if retention_class(job) is RetentionClass.APPROVED:
         return _bookkeeping_until(settings, job, latest_entry)
-    return _ended(job) + timedelta(days=settings.keep_for(job.organization).images_days)
+    time_of_images = timedelta(days=settings.keep_for(job.organization).images_days)
+    until = _ended(job) + max(time_of_images, _least(job, in_doubt))
+    return max(until, files_kept_until(settings, job, in_doubt=in_doubt)) if is_open(job) else until
+
+
+def _least(job: JobRow, in_doubt: bool) -> timedelta:
+    """The time below which no setting gets."""
+    if in_doubt:
+        return LEAST_IN_DOUBT
+    return LEAST_TO_GO_ON if is_open(job) else timedelta(0)
 
 
 def too_late_to_undo(settings: Settings, job: JobRow, *, now: datetime | None = None) -> bool:

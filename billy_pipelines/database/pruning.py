@@ -1,9 +1,12 @@
-"""What maintenance asks of the tables, and what it takes out of them: images and files by age, never rows or counts."""
+"""What maintenance asks of the tables, and what it takes out of them: images and files by age, never rows or counts.
+
+One of Dagster's own tables is among them: what it keeps of checks when it removes their run, nothing else removes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from sqlalchemy import Connection, Engine, func, select, text
 
@@ -25,6 +28,16 @@ WHERE job_id = :job
 _LATEST = """
 SELECT max(item_data ->> 'entryDate') FROM billy.billy_bulk_job_items
 WHERE job_id = :job AND item_data ->> 'entryDate' ~ '^\\d{4}-\\d{2}-\\d{2}$'
+"""
+_IN_DOUBT = """
+SELECT EXISTS (SELECT 1 FROM billy.billy_bulk_job_items WHERE job_id = :job AND (
+    status IN ('sending', 'outcome_unknown') OR (status = 'failed' AND error_code = 'outcome_unknown')))
+"""
+# A check somebody reported from outside has no run, and stays.
+_FORGET_CHECKS = """
+DELETE FROM dagster.asset_check_executions AS of_check
+WHERE of_check.run_id <> '' AND of_check.create_timestamp < :before
+    AND NOT EXISTS (SELECT 1 FROM dagster.runs WHERE runs.run_id = of_check.run_id)
 """
 
 # A job, what was made on its way, what takes any of that back, and so on: all that hang together.
@@ -75,6 +88,21 @@ def forget_images(connection: Connection, job_id: str) -> int:
     its data can never be sent.
     """
     return connection.execute(text(_FORGET), {"job": job_id}).rowcount
+
+
+def has_rows_in_doubt(connection: Connection, job_id: str) -> bool:
+    """Whether it is unknown of any row of a job what became of it in Billy."""
+    return bool(connection.execute(text(_IN_DOUBT), {"job": job_id}).scalar())
+
+
+def forget_checks_of_gone_runs(engine: Engine, *, before: datetime) -> int:
+    """Take out what checks said before that moment in runs that are not there any more; returns how many it was.
+
+    Dagster's `delete_run` takes a run's events and leaves these rows (1.13): some a run, 1 KB each, for ever.
+    """
+    moment = before.astimezone(UTC).replace(tzinfo=None)  # Dagster's columns have no time zone, and mean UTC
+    with engine.begin() as connection:
+        return connection.execute(text(_FORGET_CHECKS), {"before": moment}).rowcount
 
 
 def mark_pruned(connection: Connection, job_id: str, what: str, at: datetime) -> None:

@@ -1,6 +1,7 @@
 """The nightly maintenance: what is over its time goes, in three steps that do not need each other (rule B26).
 
 Dagster never removes a run by itself (dagster #33785), and each keeps up to 2 MB of events; ticks go by `dagster.yaml`.
+Nor does it remove, with a run, what the run's checks said.
 """
 
 # No "from __future__ import annotations" here: Dagster reads the context's class from the annotation itself.
@@ -14,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from billy_pipelines import runs
 from billy_pipelines.bulk.retention import IMAGES, is_open, was_pruned
 from billy_pipelines.database.connection import Database, open_database
-from billy_pipelines.database.pruning import known_jobs
+from billy_pipelines.database.pruning import forget_checks_of_gone_runs, known_jobs
 from billy_pipelines.defs.nights import TIMEZONE, night_of
 from billy_pipelines.exports import maintenance
 from billy_pipelines.files.snapshots import snapshot_folder
@@ -41,8 +42,10 @@ def prune_jobs(context: dg.OpExecutionContext) -> None:
             "megabytes_freed": _megabytes(removed.bytes),
             "jobs_without_images_now": removed.images_of_jobs,
             "rows_without_images_now": removed.rows,
-            "kept_because_open": len(removed.kept_open),
-            "first_kept_because_open": sorted(removed.kept_open)[:MOST_NAMED],
+            "closed_as_nobody_resumed": len(removed.closed),
+            "first_closed": sorted(removed.closed)[:MOST_NAMED],
+            "kept_in_doubt": len(removed.kept_in_doubt),
+            "first_kept_in_doubt": sorted(removed.kept_in_doubt)[:MOST_NAMED],
             "not_removable": sorted(removed.not_removable)[:MOST_NAMED],
         }
     )
@@ -66,18 +69,21 @@ def prune_snapshots(context: dg.OpExecutionContext) -> None:
 
 @dg.op
 def prune_runs(context: dg.OpExecutionContext) -> None:
-    """Runs of Dagster's with their events and logs, and the partitions of jobs of which nothing is left."""
+    """Runs of Dagster's with events, logs and what their checks said; partitions of jobs of which nothing is left."""
     with _opened() as (settings, database):
-        removed = _remove_runs(context.instance, settings, database)
+        before = datetime.now(UTC) - timedelta(days=settings.keep_runs_days)
+        removed = _remove_runs(context.instance, settings, database, before)
+        checks = forget_checks_of_gone_runs(database.engine, before=before)  # those that people deleted, too
         partitions = _remove_partitions(context.instance, database)
-    context.log.info(f"Removed {removed} runs with their events, and {partitions} partitions.")
-    context.add_output_metadata({"runs_removed": removed, "partitions_removed": partitions})
+    context.log.info(f"Removed {removed} runs with their events, {checks} results of checks, {partitions} partitions.")
+    context.add_output_metadata(
+        {"runs_removed": removed, "check_results_removed": checks, "partitions_removed": partitions}
+    )
 
 
-def _remove_runs(instance: dg.DagsterInstance, settings: Settings, database: Database) -> int:
+def _remove_runs(instance: dg.DagsterInstance, settings: Settings, database: Database, before: datetime) -> int:
     """Finished runs that are old enough, but for those of jobs that can go on and of nights that are there: the
     partition of a snapshot would show as missing without its run."""
-    before = datetime.now(UTC) - timedelta(days=settings.keep_runs_days)
     removed, cursor = 0, None  # behind the last run that stays; one that is gone could not be found again
     while batch := instance.get_run_records(
         dg.RunsFilter(statuses=FINISHED, created_before=before), limit=RUNS_AT_ONCE, cursor=cursor
@@ -105,7 +111,7 @@ def _night_is_there(settings: Settings, run: dg.DagsterRun) -> bool:
 def _remove_partitions(instance: dg.DagsterInstance, database: Database) -> int:
     """Dagster takes 100,000 dynamic partitions and no more; a job without images and without a run needs none."""
     keys = instance.get_dynamic_partitions(runs.PARTITIONS)
-    gone = [job.job_id for job in known_jobs(database.engine, keys) if was_pruned(job, IMAGES) and not is_open(job)]
+    gone = [job.job_id for job in known_jobs(database.engine, keys) if was_pruned(job, IMAGES)]
     removed = 0
     for job_id in gone:
         if not instance.get_runs(dg.RunsFilter(tags={runs.JOB_TAG: job_id}), limit=1):

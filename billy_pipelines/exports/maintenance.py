@@ -30,6 +30,7 @@ from billy_pipelines.database.locks import Lease
 from billy_pipelines.database.pruning import (
     family_of,
     forget_images,
+    has_rows_in_doubt,
     jobs_with_images,
     known_jobs,
     latest_entry_date,
@@ -55,8 +56,10 @@ class JobsRemoved:
     images_of_jobs: int = 0
     rows: int = 0
     """Rows of the journal whose data went."""
-    kept_open: set[str] = field(default_factory=set)
-    """Jobs past their time that can still go on; `billy retry` brings them to an end."""
+    closed: set[str] = field(default_factory=set)
+    """Jobs that had broken off, and that nobody can resume any more from now on."""
+    kept_in_doubt: set[str] = field(default_factory=set)
+    """Jobs past their time with rows that may be in Billy or not; `billy retry` finds out."""
     not_removable: set[str] = field(default_factory=set)
     """Jobs whose folder the file system did not let go."""
 
@@ -100,54 +103,68 @@ def _jobs_with_folder(settings: Settings, engine: Engine) -> Iterator[JobRow]:
 
 
 def _prune(settings: Settings, engine: Engine, job: JobRow, what: str, now: datetime, removed: JobsRemoved) -> None:
-    """Remove one of the two things of a job if the time of it and of all that hang together with it is over, and none
-    of them is open: an undo that broke off needs the images of the job it takes back."""
-    if not _is_over(settings, engine, job, what, now):
-        return
-    family = family_of(engine, job.job_id)
-    if not all(_is_over(settings, engine, each, what, now) for each in family):
-        return
-    if any(map(is_open, family)):
-        removed.kept_open.add(job.job_id)
+    """Remove one of the two things of a job if the time of it and of all that hang together with it is over: an undo
+    that broke off needs the images of the job it takes back."""
+
+    def over(each: JobRow) -> bool:
+        return _is_over(settings, engine, each, what, now, removed)
+
+    if not over(job) or not all(map(over, family_of(engine, job.job_id))):
         return
     # A part of a job has no lease of its own.
     with Lease(engine, job.part_of or job.job_id) as lease:
         if not lease.take_job():
             return
         present = family_of(engine, job.job_id)
-        if any(is_open(each) or not _is_over(settings, engine, each, what, now) for each in present):
+        if not all(map(over, present)):
             return  # somebody was at work on it a moment ago
+        job = next(each for each in present if each.job_id == job.job_id)
+        was_open = is_open(job)
         if what == FILES:
-            _remove_files(settings, engine, job.job_id, now, removed)
+            _remove_files(settings, engine, job, now, removed)
         else:
-            _forget(engine, job.job_id, now, removed)
+            _forget(engine, job, now, removed)
+        if was_open and not is_open(known_jobs(engine, [job.job_id])[0]):
+            removed.closed.add(job.job_id)
 
 
-def _is_over(settings: Settings, engine: Engine, job: JobRow, what: str, now: datetime) -> bool:
+def _is_over(settings: Settings, engine: Engine, job: JobRow, what: str, now: datetime, removed: JobsRemoved) -> bool:
     kept_until = files_kept_until if what == FILES else images_kept_until
     if now < kept_until(settings, job):
         return False
-    if retention_class(job) is not RetentionClass.APPROVED:
+    if retention_class(job) is RetentionClass.APPROVED:
+        with engine.connect() as connection:  # invoices can be dated in a later year than that in which they were made
+            return now >= kept_until(settings, job, latest_entry=latest_entry_date(connection, job.job_id))
+    if now >= kept_until(settings, job, in_doubt=True):
         return True
-    with engine.connect() as connection:  # invoices can be dated in a later year than that in which they were made
-        return now >= kept_until(settings, job, latest_entry=latest_entry_date(connection, job.job_id))
+    with engine.connect() as connection:
+        in_doubt = has_rows_in_doubt(connection, job.job_id)
+    if in_doubt:
+        removed.kept_in_doubt.add(job.job_id)
+    return not in_doubt
 
 
-def _remove_files(settings: Settings, engine: Engine, job_id: str, now: datetime, removed: JobsRemoved) -> None:
+def _remove_files(settings: Settings, engine: Engine, job: JobRow, now: datetime, removed: JobsRemoved) -> None:
+    """A job that can go on is closed before: killed in the middle of it, half a folder must not be taken for one."""
+    if is_open(job):
+        with engine.begin() as connection:
+            mark_pruned(connection, job.job_id, FILES, now)
     try:
-        removed.bytes += _remove(job_folder(settings, job_id))
+        removed.bytes += _remove(job_folder(settings, job.job_id))
     except OSError:
-        removed.not_removable.add(job_id)
+        removed.not_removable.add(job.job_id)
         return
     removed.folders += 1
     with engine.begin() as connection:
-        mark_pruned(connection, job_id, FILES, now)
+        mark_pruned(connection, job.job_id, FILES, now)
 
 
-def _forget(engine: Engine, job_id: str, now: datetime, removed: JobsRemoved) -> None:
+def _forget(engine: Engine, job: JobRow, now: datetime, removed: JobsRemoved) -> None:
     with engine.begin() as connection:
-        rows = forget_images(connection, job_id)
-        mark_pruned(connection, job_id, IMAGES, now)
+        rows = forget_images(connection, job.job_id)
+        mark_pruned(connection, job.job_id, IMAGES, now)
+        if is_open(job):  # its folder was gone before, by somebody's hand: it cannot be begun again without its rows
+            mark_pruned(connection, job.job_id, FILES, now)
     removed.images_of_jobs += 1
     removed.rows += rows
 

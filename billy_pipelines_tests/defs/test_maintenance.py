@@ -34,11 +34,15 @@ def maintain(instance: dg.DagsterInstance) -> dict[str, Any]:
     return found
 
 
-def run_of(instance: dg.DagsterInstance, job: JobRow) -> str:
+def run_of(instance: dg.DagsterInstance, job: JobRow, *, raise_on_error: bool = True) -> str:
     """A bulk run of a job, as the daemon would start it."""
     instance.add_dynamic_partitions(runs.PARTITIONS, [job.job_id])
     result = defs.resolve_job_def(runs.job_name(job.resource_type)).execute_in_process(
-        run_config=runs.run_config(job), partition_key=job.job_id, tags=runs.run_tags(job), instance=instance
+        run_config=runs.run_config(job),
+        partition_key=job.job_id,
+        tags=runs.run_tags(job),
+        instance=instance,
+        raise_on_error=raise_on_error,
     )
     return result.run_id
 
@@ -48,6 +52,7 @@ def age(engine: Engine, days: float) -> None:
     with engine.begin() as connection:
         for statement in (
             "UPDATE dagster.runs SET create_timestamp = create_timestamp - :age",
+            "UPDATE dagster.asset_check_executions SET create_timestamp = create_timestamp - :age",
             "UPDATE billy.billy_bulk_jobs SET created_at = created_at - :age, completed_at = completed_at - :age,"
             " updated_at = updated_at - :age",
         ):
@@ -87,18 +92,68 @@ def test_after_90_days_a_run_goes_with_its_events_its_logs_and_the_partition_of_
     assert not nightly.has_dynamic_partition(runs.PARTITIONS, job.job_id)
 
 
-def test_a_run_of_a_job_that_can_be_resumed_stays_and_so_does_everything_else_of_it(
-    nightly: dg.DagsterInstance, settings: Settings, engine: Engine, job: JobRow
+def test_a_job_that_nobody_resumed_is_closed_and_named_and_its_run_goes_with_it(
+    nightly: dg.DagsterInstance,
+    settings: Settings,
+    engine: Engine,
+    job: JobRow,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run_id = run_of(nightly, job)
     with engine.begin() as connection:
         connection.execute(text("UPDATE billy.billy_bulk_jobs SET status = :s"), {"s": State.CANCELLED})
-    age(engine, 400)
-    found = maintain(nightly)
+    age(engine, 29)
+    with monkeypatch.context() as brief:
+        brief.setenv("BILLY_KEEP_RUNS_DAYS", "7")
+        found = maintain(nightly)
     assert (found["runs_removed"], found["partitions_removed"], found["job_folders_removed"]) == (0, 0, 0)
-    assert (found["kept_because_open"], found["first_kept_because_open"]) == (1, [job.job_id])
-    assert nightly.get_run_by_id(run_id) is not None
+    assert nightly.get_run_by_id(run_id) is not None, "it may go on tomorrow"
     assert job_folder(settings, job.job_id).is_dir()
+    age(engine, 2)
+    found = maintain(nightly)
+    assert (found["closed_as_nobody_resumed"], found["first_closed"]) == (1, [job.job_id])
+    assert (found["runs_removed"], found["job_folders_removed"]) == (0, 1)
+    resumed = run_of(nightly, job, raise_on_error=False)
+    [event] = [each for each in nightly.all_logs(resumed) if each.dagster_event and each.dagster_event.is_step_failure]
+    assert "job_closed: " in str(event.dagster_event.step_failure_data.user_failure_data)  # type: ignore[union-attr]
+    age(engine, 60)
+    found = maintain(nightly)
+    assert (found["runs_removed"], found["partitions_removed"]) == (1, 0), "the run that was refused is younger"
+    age(engine, 31)
+    assert maintain(nightly)["partitions_removed"] == 1
+    assert nightly.get_run_by_id(run_id) is None
+
+
+def test_what_checks_said_goes_with_their_run_which_dagster_leaves_behind(
+    nightly: dg.DagsterInstance, engine: Engine, sandbox: SandboxServer, job: JobRow
+) -> None:
+    gone, night = run_of(nightly, job), take(nightly, "products").run_id
+    checks = count(engine, "asset_check_executions", gone)
+    assert checks > 0
+    nightly.report_runless_asset_event(
+        dg.AssetCheckEvaluation(asset_key=dg.AssetKey("elsewhere"), check_name="from_outside", passed=True)
+    )
+    age(engine, 91)
+    nightly.delete_run(gone)  # by somebody's hand, in the UI
+    assert count(engine, "asset_check_executions", gone) == checks, "that is Dagster 1.13; if not, ours is not needed"
+    assert maintain(nightly)["check_results_removed"] == checks
+    assert count(engine, "asset_check_executions", gone) == 0
+    assert count(engine, "asset_check_executions", night) == 3, "its night is there, and so is its run"
+    assert count(engine, "asset_check_executions", "") == 1, "what was reported from outside has no run"
+    assert maintain(nightly)["check_results_removed"] == 0
+
+
+def test_nothing_of_a_run_is_left_in_any_table_of_dagsters(
+    nightly: dg.DagsterInstance, engine: Engine, job: JobRow
+) -> None:
+    run_id = run_of(nightly, job)
+    age(engine, 91)
+    maintain(nightly)
+    with engine.connect() as connection:
+        query = "SELECT table_name FROM information_schema.columns WHERE table_schema = 'dagster' AND column_name = :n"
+        tables = connection.execute(text(query), {"n": "run_id"}).scalars().all()
+    assert {"event_logs", "run_tags", "asset_check_executions"} <= set(tables)
+    assert {name: left for name in tables if (left := count(engine, name, run_id))} == {}
 
 
 def test_a_run_that_has_not_ended_stays(nightly: dg.DagsterInstance, engine: Engine) -> None:
