@@ -28,7 +28,7 @@ from billy_pipelines.bulk.options import JobOptions
 from billy_pipelines.bulk.sync import Readings, Result
 from billy_pipelines.bulk.timing import Timing
 from billy_pipelines.bulk.verdicts import CREATE, DELETE, Verdict
-from billy_pipelines.bulk.writes import Writes
+from billy_pipelines.bulk.writes import Keep, Writes
 from billy_pipelines.database.journal import Item, Outcome
 from billy_pipelines.schemas.resource import Change, Resource
 
@@ -74,8 +74,9 @@ class BulkWrites(Writes):
         references: Any,
         timing: Timing,
         state: BulkState,
+        keep: Keep | None = None,
     ) -> None:
-        super().__init__(resource, options, client, references, timing)
+        super().__init__(resource, options, client, references, timing, keep)
         self._state = state
 
     def group(self, item: Item) -> tuple[str, int]:
@@ -221,6 +222,7 @@ class BulkWrites(Writes):
                 going.append(item)
         if not going:
             return results
+        await self._keep_what_goes(before, going)
         try:
             with writing_before(began + self._fresh):
                 deleted = await self._client.delete_many(self._resource.endpoint, [i.billy_id or "" for i in going])

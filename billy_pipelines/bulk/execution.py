@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -210,10 +210,13 @@ class Execution(Workplace):
         job, options = self.job, self.job.options
         state = BulkState(self._say)
 
+        async def keep(images: Mapping[int, dict[str, Any]]) -> None:
+            await thread.run(lambda: job.journal.keep_before(images))
+
         def writes() -> Writes:
             if options.bulk_save is Switch.on:
-                return BulkWrites(job.resource, options, client, self.references, self.timing, state)
-            return Writes(job.resource, options, client, self.references, self.timing)
+                return BulkWrites(job.resource, options, client, self.references, self.timing, state, keep)
+            return Writes(job.resource, options, client, self.references, self.timing, keep)
 
         async def settle() -> None:
             await self.settle_and_plan(client, thread)

@@ -103,8 +103,9 @@ class UndoExecution(Workplace):
         fields = await thread.run(target.journal.fields)
         records = await target.resource.read_all(client)
         references = await target.resource.load_references(client, target.terms, fields, records)
-        ours = await thread.run(target.journal.claimed_ids)
-        outcomes = await Doubts(target, client, references).settle(doubtful, records, ours)
+        # Of a dead job's rows some never arrived, and another job can have made their records since.
+        taken = await thread.run(lambda: target.journal.claimed_ids() | target.journal.claimed_elsewhere())
+        outcomes = await Doubts(target, client, references).settle(doubtful, records, taken)
         await thread.run(lambda: target.journal.write(outcomes))
 
     def _take_rows(self) -> None:
@@ -143,7 +144,10 @@ class UndoExecution(Workplace):
         made = await thread.run(self._made_again)
         if doubtful:
             language = self.job.options.language.value
-            settled = await UndoDoubts(resource, client, books, rules, language).settle(doubtful, made)
+            others = await thread.run(journal.claimed_elsewhere) - made
+            taken = made | others
+            settled = await UndoDoubts(resource, client, books, rules, language).settle(doubtful, taken)
+            made = taken - others
             await thread.run(lambda: journal.write(settled))
         items = await thread.run(lambda: journal.leaders(OPEN))
         register = Register(resource, [record for record in books.records.values() if record.id not in made])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -28,6 +28,7 @@ from billy_pipelines.database.journal import Item, Outcome
 from billy_pipelines.schemas.codes import Problem, sentence
 from billy_pipelines.schemas.resource import Change, Resource
 
+Keep = Callable[[Mapping[int, dict[str, Any]]], Awaitable[None]]
 USED_STATUSES = (400, 409, 422)
 """What a refused delete may answer when something refers to the record: 422 is likely (unverified)."""
 
@@ -36,8 +37,16 @@ class Writes:
     """The requests of rows, one by one: the sender of an import, an update, a delete (`sync.Sender`)."""
 
     def __init__(
-        self, resource: Resource[Any], options: JobOptions, client: BillyClient, references: Any, timing: Timing
+        self,
+        resource: Resource[Any],
+        options: JobOptions,
+        client: BillyClient,
+        references: Any,
+        timing: Timing,
+        keep: Keep | None = None,
     ) -> None:
+        """`keep`: puts what was read of records that are about to go on record, by item index."""
+        self._keep = keep
         self._resource = resource
         self._references = references
         self._options = options
@@ -122,6 +131,8 @@ class Writes:
         if isinstance(found, Outcome):
             return found
         before = record.image()
+        if item.action == DELETE:
+            await self._keep_what_goes({item.item_index: before}, [item])
         with writing_before(read_at + self._fresh) as window:
             if item.action == DELETE:
                 return await self._delete(item, record, before, permitted)
@@ -138,6 +149,13 @@ class Writes:
                         return partly
                     raise
         return self._changed(item, before, record)
+
+    async def _keep_what_goes(self, read: Mapping[int, dict[str, Any]], items: Sequence[Item]) -> None:
+        """A list can leave out children, and the plan knows the record from there. Where more was read now, that is on
+        record before the delete leaves: a process killed behind it could never tell what to make again."""
+        more = {i.item_index: read[i.item_index] for i in items if read[i.item_index] != i.before_image}
+        if more and self._keep is not None:
+            await self._keep(more)
 
     def _compared(self, item: Item, record: Any) -> Outcome | list[Change]:
         """What is still to be changed of a record as just read, or why nothing may be."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -66,6 +66,14 @@ class Sending:
     item_index: int
     payload_hash: str
     action: str | None = None
+
+
+@dataclass(frozen=True)
+class Before:
+    """A row's record as it was just before its write."""
+
+    item_index: int
+    before_image: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -161,6 +169,13 @@ WHERE i.job_id = :job AND i.item_index = ANY(:indexes) AND i.item_index = r.item
 """
 
 
+_BEFORE = """
+UPDATE billy.billy_bulk_job_items AS i SET before_image = r.before_image, updated_at = clock_timestamp()
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(item_index int, before_image jsonb)
+WHERE i.job_id = :job AND i.item_index = ANY(:indexes) AND i.item_index = r.item_index
+"""
+
+
 class Journal:
     """The items of one job. Every write is one transaction, durable when the method returns."""
 
@@ -208,6 +223,11 @@ class Journal:
         with self._engine.begin() as connection:
             self._update(connection, _SENDING, [c for c in changes if isinstance(c, Sending)])
             self._update(connection, _OUTCOME, [c for c in changes if isinstance(c, Outcome)])
+
+    def keep_before(self, images: Mapping[int, dict[str, Any]]) -> None:
+        """Write down records as they are just before their write."""
+        with self._engine.begin() as connection:
+            self._update(connection, _BEFORE, [Before(index, image) for index, image in images.items()])
 
     def items(self, statuses: Iterable[str] | None = None, *, brief: bool = False) -> list[Item]:
         """The rows, in the order of the file; only those in the given statuses if any are given.

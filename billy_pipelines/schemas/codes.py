@@ -231,6 +231,10 @@ UNDO: dict[str, str] = {
     "Billy.",
     "already_gone": "it was gone from Billy already.",
     "as_before": "it was already as it was before the job.",
+    "half_restored": "a part of the record is as it was before the job again, the rest is not ({message}). Look at the "
+    "record in Billy.",
+    "half_edited": "a part of {ids} is as it was before the job again, but {fields} changed in Billy meanwhile and is left "
+    "as it is. Look at the record there.",
     "made_again": "made again, with the new id {new} (it was {old}).",
     "made_again_in_part": "made again, with the new id {new} (it was {old}); what hung on it ({fields}) was not on record.",
     "kept_by_undo": "the undo of job {job} left this row's record in Billy ({ids}), so it is not made a second time. "

@@ -160,6 +160,7 @@ CONTACTS = Resource[Contact](
     resolve=resolve_contact,
     in_use=contact_in_use,
     writable=meaning.WRITABLE,
+    by_hand=meaning.BY_HAND,
     export=CONTACTS_EXPORT,
     undo=CONTACTS_UNDO,
 )

@@ -45,6 +45,7 @@ CUSTOMERS = Resource[Contact](
     as_record=meaning.row_as_contact,
     created_record=requests.created_contact,
     writable=meaning.WRITABLE,
+    by_hand=meaning.BY_HAND,
     write_update=requests.write_contact_update,
     load_references=contact_usage_references,
     in_use=contact_in_use,

@@ -201,6 +201,9 @@ DANISH: dict[str, str] = {
     "i Billy.",
     "already_gone": "den var allerede væk fra Billy.",
     "as_before": "den var allerede, som den var før jobbet.",
+    "half_restored": "en del af posten er igen, som den var før jobbet, resten er ikke ({message}). Se på posten i Billy.",
+    "half_edited": "en del af {ids} er igen, som den var før jobbet, men {fields} er ændret i Billy imens og bliver, som "
+    "det er. Se på posten dér.",
     "made_again": "lavet igen med det nye id {new} (det var {old}).",
     "made_again_in_part": "lavet igen med det nye id {new} (det var {old}); det, der hang på den ({fields}), var ikke gemt.",
     "kept_by_undo": "fortrydelsen af job {job} lod rækkens post blive i Billy ({ids}), så den laves ikke en gang til. Brug "

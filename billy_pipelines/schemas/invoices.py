@@ -79,6 +79,7 @@ INVOICES = Resource[Invoice](
     archive=None,
     created_problem=created_problem,
     writable=meaning.WRITABLE,
+    by_hand=("orderNo", "contactMessage"),
     delete_obstacle=meaning.delete_obstacle,
     export=INVOICES_EXPORT,
     undo=INVOICES_UNDO,

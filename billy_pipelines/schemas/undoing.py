@@ -6,12 +6,12 @@ write are looked at; the rest changes by itself. A resource says what is its own
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from billy_pipelines.billy.client import BillyClient
-from billy_pipelines.billy.errors import BillyError, NotSent, OutcomeUnknown, RateLimited
+from billy_pipelines.billy.errors import BillyError, NotSent, OutcomeUnknown, RateLimited, TokenRefused
 from billy_pipelines.schemas.codes import Problem
 
 Image = Mapping[str, Any]
@@ -156,9 +156,7 @@ def restoring(undoing: Undoing, writable: Sequence[str], before: Image, after: I
     """
     keys: dict[str, Any] = {}
     changed_since: list[str] = []
-    for key in own_keys(undoing, writable):
-        if key not in before or key not in after or alike(before[key], after[key]) or key in undoing.computed:
-            continue
+    for key in _changed_keys(undoing, writable, before, after):
         if alike(now.get(key), before[key]):
             continue
         if alike(now.get(key), after[key]):
@@ -175,6 +173,56 @@ def restoring(undoing: Undoing, writable: Sequence[str], before: Image, after: I
         else:
             works += found
     return Restoring(keys, tuple(works), tuple(_named(undoing, changed_since)))
+
+
+def has_begun(
+    undoing: Undoing,
+    writable: Sequence[str],
+    before: Image,
+    after: Image,
+    now: Image,
+    planned: Collection[str] | None,
+) -> bool:
+    """Whether a part of what the job changed is as it was before it.
+
+    `planned`: the fields that were to be restored, None where nobody knows. What people had put back before that is no
+    part of the restoring.
+    """
+    keys = [k for k in _changed_keys(undoing, writable, before, after) if alike(now.get(k), before[k])]
+    lists = [
+        each.field
+        for each in undoing.children
+        if all(image.get(each.field) is not None for image in (before, after, now))
+        and _is_one_back(each, *(_by_id(image[each.field]) for image in (before, after, now)))
+    ]
+    return any(planned is None or field in planned for field in (*keys, *lists))
+
+
+def _changed_keys(undoing: Undoing, writable: Sequence[str], before: Image, after: Image) -> Iterator[str]:
+    """The record's own keys that the job changed and that can be changed back."""
+    for key in own_keys(undoing, writable):
+        known = key in before and key in after and key not in undoing.computed
+        if known and not alike(before[key], after[key]):
+            yield key
+
+
+def _is_one_back(
+    of: ChildList, before: Mapping[str, Image], after: Mapping[str, Image], now: Mapping[str, Image]
+) -> bool:
+    """Whether one of the children the job changed, made or removed is as before."""
+    came = [_content(child, of.keys) for key, child in now.items() if key not in {*before, *after}]
+    for child_id in {*before, *after}:
+        old, made, present = before.get(child_id), after.get(child_id), now.get(child_id)
+        if old is None:
+            back = present is None
+        elif made is None:
+            back = present is not None or _content(old, of.keys) in came
+        else:
+            changed = [key for key in of.keys if not alike(old.get(key), made.get(key))]
+            back = present is not None and any(alike(present.get(key), old.get(key)) for key in changed)
+        if back:
+            return True
+    return False
 
 
 def _by_id(children: Iterable[Image] | None) -> dict[str, Image]:
@@ -227,9 +275,9 @@ async def restore(
         for child in work.children:
             await _restore_child(client, record_id, child, permitted=permitted and not sent)
             sent = True
-    except (NotSent, RateLimited) as error:
+    except (NotSent, RateLimited, TokenRefused) as error:
         if sent:
-            raise OutcomeUnknown(f"{error}") from error
+            raise OutcomeUnknown(f"{error}", answered=True) from error
         raise
     except OutcomeUnknown:
         raise

@@ -1,0 +1,110 @@
+"""Rows of a dead job that never arrived: an undo takes nobody else's record for theirs. What a delete took is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from billy_pipelines.database.jobs import JobRow
+from billy_pipelines.sandbox import Fault, SandboxServer
+from billy_pipelines.settings import Settings
+from billy_pipelines_tests.bulk.jobs import customers_csv, run_job, take_in
+from billy_pipelines_tests.bulk.taking_back import books, ended, take_back, work_on
+
+Cut = Callable[[str, int, str], None]
+
+
+@pytest.fixture
+def cut(engine: Engine) -> Cut:
+    """Put a job, and one of its rows, to where a kill -9 right after the row's mark leaves them."""
+
+    def cut(job_id: str, line: int, status: str) -> None:
+        values = {"job": job_id, "line": line, "status": status}
+        with engine.begin() as connection:
+            connection.execute(
+                text(
+                    "UPDATE billy.billy_bulk_job_items SET status = 'sending', billy_id = NULL, after_image = NULL"
+                    " WHERE job_id = :job AND line = :line"
+                ),
+                values,
+            )
+            connection.execute(text("UPDATE billy.billy_bulk_jobs SET status = :status WHERE job_id = :job"), values)
+
+    return cut
+
+
+@pytest.fixture
+def dead(settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path, cut: Cut) -> JobRow:
+    """A job of two customers, killed when the first was marked, and before its request had left."""
+    file = customers_csv(tmp_path / "a.csv", [{"name": "Kunde 1 ApS"}, {"name": "Kunde 2 ApS"}])
+    job = take_in(settings, engine, file).job
+    run_job(settings, engine, job.job_id)
+    sandbox.sandbox.delete_contact(_id(sandbox, "Kunde 1 ApS"))
+    cut(job.job_id, 2, "interrupted")
+    return job
+
+
+def test_another_jobs_record_is_not_taken_for_one_of_the_dead_job(
+    settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path, dead: JobRow
+) -> None:
+    file = customers_csv(tmp_path / "b.csv", [{"name": "Kunde 1 ApS"}, {"name": "Kunde 3 ApS"}])
+    assert run_job(settings, engine, take_in(settings, engine, file).job.job_id).counts["created"] == 2
+    undone = take_back(settings, engine, dead.job_id)
+    assert [(row["line"], row["verdict"]) for row in undone.rows if row["verdict"] == "reversed"] == [("3", "reversed")]
+    assert {contact["name"] for contact in sandbox.sandbox.contacts} == {"Kunde 1 ApS", "Kunde 3 ApS"}
+
+
+def test_a_record_in_which_a_person_has_written_more_is_kept(
+    settings: Settings, engine: Engine, sandbox: SandboxServer, dead: JobRow
+) -> None:
+    sandbox.sandbox.add("contacts", [{"name": "Kunde 1 ApS", "street": "Skrevet i hånden 1", "isCustomer": True}])
+    undone = take_back(settings, engine, dead.job_id)
+    assert list(zip(undone.verdicts, undone.codes, strict=True)) == [("kept", "edited_since"), ("reversed", "")]
+    assert [contact["street"] for contact in sandbox.sandbox.contacts] == ["Skrevet i hånden 1"]
+
+
+def test_what_another_job_made_is_not_called_made_again(
+    settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path, cut: Cut
+) -> None:
+    before = [{"name": f"Gammel {n} ApS", "contactNo": f"{n}", "isCustomer": True} for n in (1, 2)]
+    sandbox.sandbox.add("contacts", [{**each, "createdTime": "2026-01-02T08:00:00"} for each in before])
+    file = customers_csv(tmp_path / "a.csv", [{"contactNo": "1"}, {"contactNo": "2"}])
+    job_id = take_in(settings, engine, file, operation="delete", confirm_count=2).job.job_id
+    assert run_job(settings, engine, job_id).counts["deleted"] == 2
+    undo_id = take_back(settings, engine, job_id).job.job_id
+    sandbox.sandbox.delete_contact(_id(sandbox, "Gammel 1 ApS"))
+    cut(undo_id, 2, "interrupted")
+    cut(job_id, 0, "undoing")
+    file = customers_csv(tmp_path / "b.csv", [{"name": "Gammel 1 ApS", "contactNo": "1"}])
+    run_job(settings, engine, take_in(settings, engine, file).job.job_id)
+
+    work_on(settings, engine, undo_id)
+    undone = ended(settings, engine, undo_id)
+    assert list(zip(undone.verdicts, undone.codes, strict=True)) == [
+        ("kept", "there_again"),
+        ("reversed", "made_again"),
+    ]
+
+
+@pytest.mark.parametrize("bulk_save", ["off", "on"])
+def test_a_delete_without_a_clear_answer_is_taken_back_with_the_persons_that_lists_leave_out(
+    settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path, bulk_save: str
+) -> None:
+    persons = [{"name": "P", "email": "p@p.example", "isPrimary": True}]
+    old = [{"name": f"Gammel {n} ApS", "contactNo": f"{n}", "contactPersons": persons} for n in (1, 2)]
+    sandbox.sandbox.add("contacts", [{**each, "isCustomer": True} for each in old])
+    before = books(sandbox)
+    sandbox.sandbox.switch(include="ignored", faults=[Fault(kind="reset-after", methods=["DELETE"], limit=1)])
+    file = customers_csv(tmp_path / "a.csv", [{"contactNo": "1"}, {"contactNo": "2"}])
+    job = take_in(settings, engine, file, operation="delete", confirm_count=2, bulk_save=bulk_save).job
+    assert run_job(settings, engine, job.job_id).counts["deleted"] == 2
+    assert not sandbox.sandbox.contacts
+    assert take_back(settings, engine, job.job_id).verdicts == ["reversed", "reversed"]
+    assert books(sandbox) == before
+
+
+def _id(sandbox: SandboxServer, name: str) -> str:
+    return next(str(contact["id"]) for contact in sandbox.sandbox.contacts if contact["name"] == name)
