@@ -11,6 +11,8 @@ T = TypeVar("T")
 LOOK_AHEAD_SECONDS = 0.25
 """How far ahead permits are reserved: long enough to save round trips, short enough that few are lost at an end."""
 MOST_AT_ONCE = 250
+STALE_SECONDS = 10.0
+"""After so long without a reservation nothing is known of the rate any more; it can have fallen to its start."""
 
 
 class Granted(Protocol):
@@ -45,6 +47,7 @@ class RateLimiter:
         self._offload = offload
         self._slots: deque[float] = deque()
         self._interval = 1.0
+        self._asked_at = 0.0
         self._generation = 0
         self._refusals_to_tell = 0
         # Held while the budget is asked, so that no reservation overtakes a refusal; first come, first served.
@@ -85,6 +88,10 @@ class RateLimiter:
             self._refusals_to_tell -= 1
 
     async def _reserve(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._asked_at > STALE_SECONDS:
+            self._interval = 1.0  # a group for 1,000/s, granted at 2/s, would book minutes
+        self._asked_at = now
         permits = max(1, min(MOST_AT_ONCE, int(LOOK_AHEAD_SECONDS / self._interval)))
         # The one who gives permits back is another process, and no event tells of it
         while not (granted := await self._offload(lambda: self._budget.reserve(permits))).permits:  # noqa: ASYNC110

@@ -86,17 +86,10 @@ class Doubts:
             item.item_index,
             Verdict.FAILED if problem else Verdict.CREATED,
             billy_id=record.id,
-            after_image=self._as_made(item, record),
+            after_image=record.image(),
             error_code=problem.code if problem else None,
             error=problem.message if problem else None,
         )
-
-    def _as_made(self, item: Item, record: Any) -> dict[str, Any]:
-        """The record as it was when this row made it. What people have written into it since is not in there: an undo
-        must not take it for ours, nor a record that a person has made in the same name."""
-        image: dict[str, Any] = record.image()
-        sent = self._resource.create_body(item.item_data or {})
-        return image | {key: None for key in self._resource.by_hand if key in image and not sent.get(key)}
 
     async def _register_for(self, creates: Sequence[Item], records: Sequence[Any], ours: set[str]) -> Register[Any]:
         """The listing, with what it left out of records that one of these rows may have made."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -88,8 +87,7 @@ class Execution(Workplace):
         ):
             # An earlier process died, or was stopped, with requests on their way; of this job or of another.
             self.progress.phase = "waiting for what an earlier run may still have on its way"
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause)
+            await self.pause(stop, pause)
             self.progress.phase = "planning"
         await self.settle_and_plan(client, thread)
 

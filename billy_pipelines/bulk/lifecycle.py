@@ -29,6 +29,7 @@ from billy_pipelines.bulk.verdicts import (
     RUNNING,
     SUCCESSFUL,
     UNDO,
+    UPDATE,
     VALID,
     State,
     UndoVerdict,
@@ -132,6 +133,12 @@ def reopen(job: JobContext) -> None:
     unknown = [Outcome(i.item_index, OUTCOME_UNKNOWN) for i in failed if i.error_code == "outcome_unknown"]
     # A create that failed although the record was made (its totals differ) is never made a second time.
     made = {i.item_index for i in failed if i.action == CREATE and i.billy_id}
+    # What an undo restored in part stays planned: stopped before its turn, it is not unprocessed.
+    halves = [
+        Outcome(i.item_index, PLANNED, action=UPDATE)
+        for i in failed
+        if i.error_code == "partly_changed" and job.row.operation == UNDO
+    ]
     again = [
         Outcome(i.item_index, VALID)
         for i in failed
@@ -139,7 +146,7 @@ def reopen(job: JobContext) -> None:
     ]
     # What an undo kept may not be edited, or in use, any more.
     kept = [Outcome(i.item_index, VALID) for i in job.journal.leaders([UndoVerdict.KEPT])]
-    job.journal.write([*unknown, *again, *wanted_again(failed), *kept])
+    job.journal.write([*unknown, *again, *halves, *wanted_again(failed), *kept])
 
 
 def _is_held(job: JobContext, item: Item) -> bool:

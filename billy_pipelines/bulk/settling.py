@@ -1,8 +1,9 @@
 """Finding out what became of a create that got no clear answer, by reading Billy. Pure decisions, no I/O.
 
 A new record of ours is one of the row's name that was not there when the job was planned, that no other row of the job
-has made, and that holds what we sent. Rows with equal contents are interchangeable, so it does not matter which of
-them is given which record, only that no record is given twice. Rows that say more choose first: a row of a bare name
+has made, and that holds what we sent, and nothing beside it that only people write: else a person may have made it, or
+has worked on it since, and nobody can tell. Rows with equal contents are interchangeable, so it does not matter which
+of them is given which record, only that no record is given twice. Rows that say more choose first: a row of a bare name
 fits every record of that name, and would take the one that only a fuller row can have made.
 """
 
@@ -46,7 +47,7 @@ def settle_creates(
     items = list(in_doubt)
     made: dict[int, Any] = {}
     for item in sorted(items, key=fullness, reverse=True):
-        exact = [record for record in appeared(item) if not resource.differences(item.item_data or {}, record)]
+        exact = [record for record in appeared(item) if _is_as_sent(resource, item.item_data or {}, record)]
         if exact:
             claimed_ids.add(exact[0].id)
             made[item.item_index] = exact[0]
@@ -54,6 +55,12 @@ def settle_creates(
         Settled(item, made[item.item_index]) if item.item_index in made else Settled(item, suspects=appeared(item))
         for item in items
     ]
+
+
+def _is_as_sent(resource: Resource[Any], row: Mapping[str, Any], record: Any) -> bool:
+    sent = resource.create_body(dict(row))
+    by_people = any(getattr(record, key, None) and not sent.get(key) for key in resource.by_hand)
+    return not by_people and not resource.differences(row, record)
 
 
 def _said(value: Any) -> int:

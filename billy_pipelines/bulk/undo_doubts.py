@@ -14,7 +14,7 @@ from billy_pipelines.bulk.matching import Register
 from billy_pipelines.bulk.settling import Settled, settle_creates
 from billy_pipelines.bulk.undo_books import UndoBooks
 from billy_pipelines.bulk.undo_rules import Rules, Said, Task
-from billy_pipelines.bulk.verdicts import CREATE, DELETE, VALID, UndoVerdict, Verdict
+from billy_pipelines.bulk.verdicts import CREATE, DELETE, PLANNED, VALID, UndoVerdict, Verdict
 from billy_pipelines.database.journal import Item, Outcome
 from billy_pipelines.schemas.codes import sentence
 from billy_pipelines.schemas.resource import Resource
@@ -79,19 +79,29 @@ class UndoDoubts:
         return self._open_again(found.item)
 
     async def _settled_change(self, item: Item) -> Outcome:
-        task = Task.read(item.item_data)
+        task = Task.of_item(item)
         try:
             record = await self._resource.read_one(self._client, task.billy_id or "")
         except NotFound:
             if item.action == DELETE:
                 return Outcome(item.item_index, UndoVerdict.REVERSED)
             return self._rules.gone(task).outcome(item.item_index)
+        if self._rules.has_begun(task, record, item.changes):
+            task = replace(task, begun=True)
+        image = record.image() if task.begun else None
         judged = self._rules.judge(task, record, self._books.references)
         if isinstance(judged, Said):
             if judged.code == "as_before":  # the request that got no answer has been carried out
                 return Outcome(item.item_index, UndoVerdict.REVERSED)
-            return judged.outcome(item.item_index)
-        return self._open_again(item)
+            return judged.outcome(item.item_index, after_image=image)
+        if not task.begun:
+            return self._open_again(item)
+        # A record and what hangs on it are restored by several requests, and some were carried out: the image tells
+        # whoever goes on, or ends here, that the rest is missing.
+        if item.attempts >= MOST_ATTEMPTS:
+            said = self._rules.half("half_restored", image, message=f"no clear answer {item.attempts} times")
+            return said.outcome(item.item_index, after_image=image)
+        return Outcome(item.item_index, PLANNED, before_image=image, after_image=image)
 
     def _open_again(self, item: Item) -> Outcome:
         if item.attempts >= MOST_ATTEMPTS:

@@ -6,7 +6,6 @@ A row in doubt is read back or looked for, as in any job, and never sent blindly
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from dataclasses import dataclass
 from datetime import UTC
@@ -38,7 +37,7 @@ from billy_pipelines.bulk.verdicts import (
 from billy_pipelines.bulk.workplace import Stopped, Workplace
 from billy_pipelines.database.jobs import has_written, update_job
 from billy_pipelines.database.journal import Item, NewItem, PlannedItem
-from billy_pipelines.database.undoing import last_index
+from billy_pipelines.database.undoing import last_index, taken_back
 from billy_pipelines.schemas.resource import PlanTerms
 
 
@@ -89,8 +88,7 @@ class UndoExecution(Workplace):
     async def _wait_for_the_dead(self, stop: asyncio.Event) -> None:
         """A process that died may have requests on their way; looking too early would miss what comes of them."""
         self.progress.phase = "waiting for what an earlier run may still have on its way"
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), self.timing.settle_after_timeout)
+        await self.pause(stop, self.timing.settle_after_timeout)
         self.progress.phase = "planning"
 
     async def _settle_target(self, client: BillyClient, thread: DatabaseThread, stop: asyncio.Event) -> None:
@@ -115,13 +113,14 @@ class UndoExecution(Workplace):
             if has_written(connection, job.job_id):
                 return
         job.journal.forget_unsent()
+        earlier = taken_back(job.engine, job.row.undoes or "")
         rows = rows_to_undo(job.engine, job.row.undoes or "", *selection_of(job.row))
         last = last_index(job.engine, job.row.undoes or "")
         job.journal.insert(
             NewItem(
                 item_index=last - row.item_index,
                 line=row.line,
-                item_data=Task.of_row(row).written() if row.leader_index is None else None,
+                item_data=Task.of_row(row, earlier.get(row.item_index)).written() if row.leader_index is None else None,
                 status=VALID,
                 natural_key=row.natural_key,
                 leader_index=None if row.leader_index is None else last - row.leader_index,
@@ -172,7 +171,7 @@ class UndoExecution(Workplace):
         return {item.billy_id for item in done if item.action == CREATE and item.billy_id}
 
     async def _planned(self, rules: Rules, register: Register[Any], item: Item) -> PlannedItem:
-        task = Task.read(item.item_data)
+        task = Task.of_item(item)
         judged = rules.without_record(task) or await self._judged(rules, register, task)
         if isinstance(judged, Said):
             return PlannedItem(

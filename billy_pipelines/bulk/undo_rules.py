@@ -7,8 +7,8 @@ would be worse than either.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from billy_pipelines.billy.models import Record
@@ -22,11 +22,11 @@ from billy_pipelines.bulk.verdicts import (
     UndoVerdict,
     Verdict,
 )
-from billy_pipelines.database.journal import Outcome
-from billy_pipelines.database.undoing import ChangedRow
+from billy_pipelines.database.journal import Item, Outcome
+from billy_pipelines.database.undoing import ChangedRow, TakenBack
 from billy_pipelines.schemas.codes import sentence
 from billy_pipelines.schemas.resource import Resource
-from billy_pipelines.schemas.undoing import Restoring, edited, restoring
+from billy_pipelines.schemas.undoing import Restoring, edited, has_begun, restoring
 
 DID = {
     Verdict.CREATED: CREATE,
@@ -40,6 +40,8 @@ UNSETTLED = ""
 BACK = {CREATE: DELETE, UPDATE: UPDATE, ARCHIVE: UPDATE, DELETE: CREATE}
 """What the job did -> what takes it back."""
 CREATED_THEN = "createdTime"
+PARTLY = "partly_changed"
+"""Some requests of a record are in the books and others are not: the code of a job's row, and of an undo's."""
 
 
 @dataclass(frozen=True)
@@ -51,22 +53,31 @@ class Task:
     billy_id: str | None
     before: dict[str, Any] | None
     after: dict[str, Any] | None
+    begun: bool = False
+    """Whether a part of the record is restored already: then it is never as people left it."""
 
     @classmethod
-    def of_row(cls, row: ChangedRow) -> Task:
-        """The task for a row of the job."""
+    def of_row(cls, row: ChangedRow, earlier: TakenBack | None = None) -> Task:
+        """The task for a row of the job; `earlier`: what an earlier undo has made of it."""
         if row.status in (*IN_DOUBT, Verdict.FAILED) and row.action in (CREATE, APPROVE) and row.billy_id:
             did = CREATE  # it failed, or is in doubt, but its record is there
-        elif row.error_code == "partly_changed":
+        elif row.error_code == PARTLY:
             did = row.action if row.action in (UPDATE, ARCHIVE) else UNSETTLED
         else:
             did = DID.get(Verdict(row.status), UNSETTLED) if row.status in DID else UNSETTLED
-        return cls(did, row.billy_id, row.before_image, row.after_image)
+        begun = did in (UPDATE, ARCHIVE) and earlier is not None and earlier.error_code == PARTLY
+        return cls(did, row.billy_id, row.before_image, row.after_image, begun)
 
     @classmethod
     def read(cls, item_data: Mapping[str, Any] | None) -> Task:
         """As it stands in the journal."""
         return cls(**(item_data or {}))
+
+    @classmethod
+    def of_item(cls, item: Item) -> Task:
+        """The task of an undo's row. One that restores a record has an image only once a part of it is restored."""
+        task = cls.read(item.item_data)
+        return replace(task, begun=task.begun or (task.did in (UPDATE, ARCHIVE) and item.before_image is not None))
 
     def written(self) -> dict[str, Any]:
         """For the journal."""
@@ -117,6 +128,17 @@ class Rules:
         """It is taken back, and this is to be said of it."""
         return Said(UndoVerdict.REVERSED, code, sentence(code, self._language, **details))
 
+    def half(self, code: str, image: dict[str, Any] | None, **details: Any) -> Said:
+        """A part of it is restored and the rest cannot be: never called kept. `code` is that of the sentence; by the
+        image, which every half has, the next try knows of it."""
+        return Said(UndoVerdict.FAILED, PARTLY, sentence(code, self._language, **details), image)
+
+    def has_begun(self, task: Task, record: Record, planned: Collection[str] | None) -> bool:
+        """Whether a part of what was `planned` (all the job changed, if None) has been restored."""
+        images = task.before or {}, task.after or {}, record.image()
+        is_change = task.did in (UPDATE, ARCHIVE)
+        return is_change and has_begun(self._resource.undo, self._resource.writable, *images, planned)
+
     def without_record(self, task: Task) -> Said | None:
         """What holds whatever the record is now; None where that has to be looked at."""
         missing = (
@@ -139,10 +161,13 @@ class Rules:
             return self._made(record, now, after, references)
         work = restoring(self._resource.undo, self._resource.writable, before, after, now)
         if work.edited:
-            return self.kept("edited_since", fields=", ".join(dict.fromkeys(work.edited)), ids=record.id)
+            found = {"fields": ", ".join(dict.fromkeys(work.edited)), "ids": record.id}
+            return self.half("half_edited", now, **found) if task.begun else self.kept("edited_since", **found)
         if not work.keys and not work.children:
             return self.reversed("as_before")
         if obstacle := self._resource.update_obstacle({}, record, self._language):
+            if task.begun:
+                return self.half("half_restored", now, message=obstacle.message)
             return Said(UndoVerdict.KEPT, obstacle.code, obstacle.message)
         return Undoable(UPDATE, work)
 

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from billy_pipelines.billy.client import BillyClient, writing_before
-from billy_pipelines.billy.errors import NotFound, OutcomeUnknown, Refused, TokenRefused
+from billy_pipelines.billy.errors import BillyError, NotFound, OutcomeUnknown, RateLimited, Refused, TokenRefused
 from billy_pipelines.bulk.options import JobOptions
 from billy_pipelines.bulk.timing import Timing
 from billy_pipelines.bulk.undo_books import UndoBooks
@@ -17,7 +17,8 @@ from billy_pipelines.bulk.writes import USED_STATUSES, Writes
 from billy_pipelines.database.journal import Item, Outcome
 from billy_pipelines.schemas.codes import sentence
 from billy_pipelines.schemas.resource import Resource
-from billy_pipelines.schemas.undoing import PartlyRestored, body_again, restore
+from billy_pipelines.schemas.restoring import PartlyRestored, restore
+from billy_pipelines.schemas.undoing import body_again
 
 
 class UndoWrites(Writes):
@@ -48,7 +49,7 @@ class UndoWrites(Writes):
         """Carry out one row; raises what the client raises."""
         if item.action == CREATE:
             return await self._make_again(item, permitted)
-        task = Task.read(item.item_data)
+        task = Task.of_item(item)
         try:
             record, read_at = await self._books.read(task.billy_id or "")
         except NotFound:
@@ -59,9 +60,9 @@ class UndoWrites(Writes):
         with writing_before(read_at + self._fresh):
             if judged.action == DELETE:
                 return await self._delete_made(item, record, task, permitted)
-            return await self._restore(item, record, judged, permitted)
+            return await self._restore(item, record, task, judged, permitted)
 
-    async def _restore(self, item: Item, record: Any, judged: Undoable, permitted: bool) -> Outcome:
+    async def _restore(self, item: Item, record: Any, task: Task, judged: Undoable, permitted: bool) -> Outcome:
         before, work = record.image(), judged.work
         assert work is not None  # noqa: S101 - what is not deleted is restored
         try:
@@ -74,11 +75,23 @@ class UndoWrites(Writes):
                 permitted=permitted,
             )
         except PartlyRestored as error:
-            text = sentence("partly_changed", self._options.language, message=error)
-            return Outcome(
-                item.item_index, Verdict.FAILED, before_image=before, error_code="partly_changed", error=text
-            )
+            return await self._half(item, record, error)
+        except (TokenRefused, RateLimited):
+            raise
+        except Refused as error:
+            if not task.begun:
+                raise
+            return await self._half(item, record, error)
         return Outcome(item.item_index, UndoVerdict.REVERSED, before_image=before)
+
+    async def _half(self, item: Item, record: Any, error: Exception) -> Outcome:
+        """A part is restored, now or earlier, and Billy refuses the rest: both images tell what is in the books."""
+        try:
+            now = await self._resource.read_one(self._client, record.id)
+        except BillyError as unread:
+            raise OutcomeUnknown(f"{unread}", answered=True) from unread
+        said = self._rules.half("partly_changed", record.image(), message=error)
+        return said.outcome(item.item_index, after_image=now.image())
 
     async def _delete_made(self, item: Item, record: Any, task: Task, permitted: bool) -> Outcome:
         try:

@@ -196,6 +196,18 @@ class Workplace:
                 waiter.cancel()
             await asyncio.gather(*waiters, return_exceptions=True)
 
+    async def pause(self, stop: asyncio.Event, seconds: float) -> None:
+        """Let so much time pass.
+
+        Raises:
+            Stopped: the stop event was set. It is asked here because in Python 3.11 `wait_for` swallows the cancelling
+                by `unless_stopped` when one stop has woken both, and what follows would go on to its end.
+        """
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), seconds)
+        if stop.is_set():
+            raise Stopped
+
     async def count(self, client: BillyClient, thread: DatabaseThread) -> Mapping[str, int]:
         """How many rows stand where, put into the progress, and what is planned onto the job. Returns the rows by
         status."""

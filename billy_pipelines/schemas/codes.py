@@ -192,7 +192,7 @@ FAILURES: dict[str, str] = {
     "draft_total_differs": "Billy made the draft {ids}, and it comes to {computed} where {stated} was expected. The draft "
     "stays in Billy: look at its VAT, its prices and discounts, and correct or delete it there.",
     "changed_since_plan": "{fields} changed in Billy after the plan was made. Run the job again to plan anew.",
-    "partly_changed": "a part of the change is in Billy, the rest was refused ({message}). Look at the record there.",
+    "partly_changed": "a part of the change is in Billy, the rest is not ({message}). Look at the record there.",
     "not_approved": "draft {ids} is in Billy and not approved, because {reason}. `billy retry {job}` goes on with the "
     "approvals.",
     "approval_refused": "draft {ids} was not approved, and stays a draft ({message}). Put that right in Billy; `billy "

@@ -164,7 +164,7 @@ DANISH: dict[str, str] = {
     # rows that failed
     "billy_refused": "{message}",
     "changed_since_plan": "{fields} blev ændret i Billy, efter at planen blev lagt. Kør jobbet igen for en ny plan.",
-    "partly_changed": "en del af ændringen er i Billy, resten blev afvist ({message}). Se på posten dér.",
+    "partly_changed": "en del af ændringen er i Billy, resten er ikke ({message}). Se på posten dér.",
     "not_approved": "kladden {ids} er i Billy og er ikke godkendt, fordi {reason}. `billy retry {job}` fortsætter med "
     "godkendelserne.",
     "approval_refused": "kladden {ids} blev ikke godkendt og forbliver kladde ({message}). Ret det i Billy; `billy retry "

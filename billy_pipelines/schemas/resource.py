@@ -230,8 +230,9 @@ class Resource(Generic[R]):
 
 
 def _alike(before: Any, now: Any) -> bool:
-    """Whether a value is still the same. Children that were not listed then say nothing, and their order neither."""
-    if before is None and isinstance(now, list):
+    """Whether a value is still the same. Children that were not listed, then or now, say nothing, and their order
+    neither."""
+    if (before is None and isinstance(now, list)) or (now is None and isinstance(before, list)):
         return True
     if isinstance(before, list) and isinstance(now, list):
         return sorted(before, key=_in_order) == sorted(now, key=_in_order)

@@ -10,8 +10,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from typing import Any
 
-from billy_pipelines.billy.client import BillyClient
-from billy_pipelines.billy.errors import BillyError, NotSent, OutcomeUnknown, RateLimited, TokenRefused
 from billy_pipelines.schemas.codes import Problem
 
 Image = Mapping[str, Any]
@@ -75,7 +73,7 @@ def alike(left: Any, right: Any) -> bool:
     return bool(_plain(left) == _plain(right))
 
 
-def _wire(values: Image) -> dict[str, Any]:
+def as_sent(values: Image) -> dict[str, Any]:
     """Values as they travel: whole numbers bare (observed)."""
     return {
         key: int(value) if isinstance(value, float) and value.is_integer() else value for key, value in values.items()
@@ -259,49 +257,6 @@ def _child_works(
     return sorted(works, key=lambda work: work.values is not None)
 
 
-async def restore(
-    client: BillyClient, endpoint: str, singular: str, record_id: str, work: Restoring, *, permitted: bool
-) -> None:
-    """Carry it out; the record's own keys in one request, each child in one of its own.
-
-    Raises:
-        BillyError: as the client; `OutcomeUnknown` also when a later request could not leave, since earlier ones did.
-    """
-    sent = False
-    try:
-        if work.keys:
-            await client.update(endpoint, singular, record_id, _wire(work.keys), permitted=permitted)
-            sent = True
-        for child in work.children:
-            await _restore_child(client, record_id, child, permitted=permitted and not sent)
-            sent = True
-    except (NotSent, RateLimited, TokenRefused) as error:
-        if sent:
-            raise OutcomeUnknown(f"{error}", answered=True) from error
-        raise
-    except OutcomeUnknown:
-        raise
-    except BillyError as error:
-        if sent:
-            raise PartlyRestored(f"{error}") from error
-        raise
-
-
-class PartlyRestored(Exception):
-    """A part of the old values is back, and Billy refused the rest."""
-
-
-async def _restore_child(client: BillyClient, record_id: str, work: ChildWork, *, permitted: bool) -> None:
-    plural, singular = work.of.plural, work.of.singular
-    if work.child_id is None:
-        body = {work.of.parent: record_id, **_wire(work.values or {})}
-        await client.create(plural, singular, body, permitted=permitted)
-    elif work.values is None:
-        await client.delete(plural, work.child_id, permitted=permitted)
-    else:
-        await client.update(plural, singular, work.child_id, _wire(work.values), permitted=permitted)
-
-
 # -- made again --------------------------------------------------------------------------------------------------------
 
 
@@ -315,7 +270,7 @@ def body_again(undoing: Undoing, writable: Sequence[str], image: Image) -> dict[
     for each in undoing.children:
         if image.get(each.field):
             body[each.field] = [
-                _wire({key: child[key] for key in each.keys if child.get(key) is not None})
+                as_sent({key: child[key] for key in each.keys if child.get(key) is not None})
                 for child in image[each.field]
             ]
-    return _wire(body | undoing.more_body(image))
+    return as_sent(body | undoing.more_body(image))

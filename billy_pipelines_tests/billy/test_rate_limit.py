@@ -129,6 +129,22 @@ def test_permits_are_reserved_in_groups_for_a_quarter_of_a_second(clock: Clock, 
     assert set(budget.reserved[1:]) == {group}
 
 
+def test_after_a_pause_one_permit_is_reserved_to_learn_the_rate(clock: Clock) -> None:
+    """A rate that lay idle begins at 2/s again: a group of 250 would book two minutes of it."""
+    budget = Budget(clock, 1000)
+    limiter = RateLimiter(budget, at_once)
+
+    async def scenario() -> None:
+        await departures(clock, {limiter: 3})
+        await asyncio.sleep(60)
+        budget.rate = 2
+        await departures(clock, {limiter: 3})
+
+    run(clock, scenario)
+    assert budget.reserved[-3:] == [1, 1, 1]
+    assert clock.now < 65
+
+
 def test_permits_nobody_wanted_in_their_time_are_not_saved_up(clock: Clock) -> None:
     budget = Budget(clock, rate=100)
     limiter = RateLimiter(budget, at_once)

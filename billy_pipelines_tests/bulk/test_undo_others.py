@@ -62,7 +62,7 @@ def test_a_record_in_which_a_person_has_written_more_is_kept(
 ) -> None:
     sandbox.sandbox.add("contacts", [{"name": "Kunde 1 ApS", "street": "Skrevet i hånden 1", "isCustomer": True}])
     undone = take_back(settings, engine, dead.job_id)
-    assert list(zip(undone.verdicts, undone.codes, strict=True)) == [("kept", "edited_since"), ("reversed", "")]
+    assert list(zip(undone.verdicts, undone.codes, strict=True)) == [("kept", "job_unsettled"), ("reversed", "")]
     assert [contact["street"] for contact in sandbox.sandbox.contacts] == ["Skrevet i hånden 1"]
 
 

@@ -37,6 +37,7 @@ class Member:
     exitcode: int | None = None
     stopped_at: datetime | None = None
     ended_at: datetime | None = None
+    is_undo: bool = False
     hung: str = ""
     """What all its threads were at when it was ended by force."""
 
@@ -59,7 +60,7 @@ class Crew:
             child = self._processes.Process(target=process.main, args=(task, theirs, go))
             child.start()
             theirs.close()
-            members.append(Member(number, child, ours, stacks))
+            members.append(Member(number, child, ours, stacks, is_undo=task.ask is not None))
         for each in members:
             assert each.pipe.recv() == "ready"
         waiting = [event for event in events if not (event.kind == "kill" and event.moment.what == "marks")]

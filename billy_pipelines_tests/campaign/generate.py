@@ -1,41 +1,27 @@
-"""A history from a seed. Everything is drawn from one `random.Random(seed)`: the same seed, the same history."""
+"""A history from a seed: the same seed, the same history. Everything is drawn from one `random.Random(seed)`, but for
+the undo: that has a stream of its own, so that the jobs of a seed are what they were before there were undos.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
 
 from billy_pipelines_tests.campaign.rows import Books, Pen, make_books, make_rows
-from billy_pipelines_tests.campaign.shapes import PLURALS, Edit, Event, File, History, Moment, Plural, Row, Turn
+from billy_pipelines_tests.campaign.shapes import PLURALS, Edit, Event, File, History, Row, Turn, Undo
+from billy_pipelines_tests.campaign.trouble import (
+    LATENCIES,
+    SWITCHES,
+    make_faults,
+    make_limit,
+    make_switches,
+    make_turns,
+)
+from billy_pipelines_tests.campaign.undo_drawn import make_undo
 
-SWITCHES: dict[str, tuple[Any, ...]] = {
-    "archived_in_lists": ("included", "hidden"),
-    "unlisted_sort": ("accepted", "ignored", "refused"),
-    "unproven_filters": ("archived-only", "honoured", "ignored"),
-    "include": ("honoured", "ignored"),
-    "sideload_ids": ("singular", "relation"),
-    "unstable_paging": (False, True),
-    "page_size_above_1000": ("clamp", "error"),
-    "system_names": ("by-language", "renamed"),
-    "undeclared_properties": ("ignored", "refused"),
-    "organization_id": ("accepted", "refused"),
-    "bulk_save": ("atomic", "partial", "partial-200", "unavailable", "unavailable-404", "unavailable-401"),
-    "bulk_delete": ("all-or-nothing", "partial"),
-    "contact_in_use": ("refused", "allowed"),
-    "product_in_use": ("refused", "allowed"),
-    "draft_edit": ("refused", "ignored", "accepted"),
-    "customer_flag": ("ignored", "required"),
-    "external_id": ("kept", "ignored"),
-    "invoice_number": ("at-approval", "at-create"),
-}
-"""The ways billy-api.md section 10 leaves open; the first of each is the sandbox's default."""
-CERTAIN_FAULTS = ("5xx-before", "5xx-after", "reset-before", "reset-after", "reset-mid")
-FORMS = ("empty", "cut", "html")
-STATUSES = (500, 502, 503, 504)
-LATENCIES = ("0", "0-0.01", "0.005-0.03", "0.02-0.05", "0.1-0.3")
 JOBS: dict[tuple[str, str], int] = {
     ("customers", "import"): 26,
     ("contacts", "import"): 10,
@@ -49,8 +35,6 @@ JOBS: dict[tuple[str, str], int] = {
     ("invoices", "delete"): 4,
 }
 """Resource and operation of a history's first file, with how often."""
-HELD = 2.5
-"""Seconds a request is held by `timeout-after`: longer than the engine waits for an answer in a campaign."""
 
 
 def make_history(seed: int) -> History:
@@ -71,17 +55,25 @@ def make_history(seed: int) -> History:
     if random.random() < 0.45:
         files.append(_second(random, seed, files[0], books))
     kills_postgres = random.random() < 0.12
-    turns = _turns(random, files, kills_postgres)
+    turns = make_turns(random, files, kills_postgres)
     touched = [event.edit for turn in turns for event in turn.events if event.edit is not None]
-    faults = _faults(random, files)
+    faults = make_faults(random, files)
+    undo = make_undo(Random(f"undo-{seed}"), files, kills_postgres)
+    if undo is not None and undo.early:
+        # Then the jobs that are still to be finished find what people did before it.
+        touched += [
+            *undo.edits,
+            *(event.edit for turn in undo.turns for event in turn.events if event.edit is not None),
+        ]
     return History(
         seed,
         {plural: tuple(records) for plural, records in books.records.items()},
-        {"latency": random.choice(LATENCIES), **_switches(random), **_limit(random)},
+        {"latency": random.choice(LATENCIES), **make_switches(random), **make_limit(random)},
         tuple(faults),
         tuple(_undisturbed(file, files, touched) for file in files),
         tuple(turns),
         kills_postgres,
+        undo,
     )
 
 
@@ -144,149 +136,6 @@ def _undisturbed(file: File, files: Sequence[File], edits: Sequence[Edit]) -> Fi
     return replace(file, rows=tuple(row if is_alone(row) else replace(row, expected=frozenset()) for row in file.rows))
 
 
-# -- trouble -----------------------------------------------------------------------------------------------------------
-
-
-def _switches(random: Random) -> dict[str, Any]:
-    return {
-        name: random.choice(values[1:]) if random.random() < 0.3 else values[0] for name, values in SWITCHES.items()
-    }
-
-
-def _limit(random: Random) -> dict[str, Any]:
-    if random.random() < 0.75:
-        return {}
-    return {"rate_limit": random.choice(("15/0.5", "40/1", "60/1")), "retry_after": _retry_after(random)}
-
-
-def _retry_after(random: Random) -> str:
-    return random.choice(("none", "seconds", "date", "zero"))
-
-
-def _faults(random: Random, files: Sequence[File]) -> list[dict[str, Any]]:
-    """None to five kinds at once, each with a share of the requests, with every nth, or with one record (poison)."""
-    faults: list[dict[str, Any]] = []
-    for _ in range(random.choice((0, 1, 1, 2, 2, 3, 4, 5))):
-        kind = random.choice((*CERTAIN_FAULTS, *CERTAIN_FAULTS, "bad-json-before", "bad-json-after", "timeout-after"))
-        fault: dict[str, Any] = {"kind": kind}
-        if kind.startswith("5xx"):
-            fault |= {"status": random.choice(STATUSES), "body": random.choice(("json", "json", "html"))}
-        if kind.startswith("bad-json"):
-            fault["form"] = random.choice(FORMS)
-        if kind == "timeout-after":
-            faults.append({**fault, "seconds": HELD, "every": random.randint(5, 15), "limit": random.choice((1, 1, 2))})
-            continue
-        if random.random() < 0.15:
-            faults.append({**fault, **_poison(random, files)})
-            continue
-        fault |= (
-            {"share": random.choice((0.01, 0.03, 0.06, 0.1))}
-            if random.random() < 0.7
-            else {"every": random.randint(4, 25)}
-        )
-        if random.random() < 0.2 and kind.startswith(("5xx", "reset")):
-            fault["methods"] = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-        faults.append(fault)
-    if random.random() < 0.15:
-        faults.append({"kind": "422", **_poison(random, files)})
-    return faults
-
-
-def _poison(random: Random, files: Sequence[File]) -> dict[str, Any]:
-    """The fault is always with one record, until the faults are switched off."""
-    row = random.choice(random.choice(files).rows)
-    wanted = [str(value) for value in row.wanted.values() if isinstance(value, str)]
-    if row.likeness:
-        return {"body_contains": str(row.likeness[0])}
-    return {"body_contains": wanted[0]} if wanted else {"record": row.target or "nobody"}
-
-
-# -- turns -------------------------------------------------------------------------------------------------------------
-
-
-def _turns(random: Random, files: Sequence[File], kills_postgres: bool) -> list[Turn]:
-    together = len(files) == 2 and random.random() < 0.6
-    turns: list[Turn] = []
-    for group in [(0, 1)] if together else [(number,) for number in range(len(files))]:
-        first = "twice" if len(group) == 1 and random.random() < 0.12 else "drop"
-        rounds = random.choice((1, 1, 2, 2, 3))
-        for number in range(rounds):
-            how: Any = first if number == 0 else random.choice(("drop", "retry"))
-            events = _events(random, files, group, kills_postgres, processes=2 if how == "twice" else len(group))
-            turns.append(Turn(how, group, tuple(events), swept=random.random() < 0.7))
-    return turns
-
-
-def _events(
-    random: Random, files: Sequence[File], group: Sequence[int], kills_postgres: bool, processes: int
-) -> list[Event]:
-    rows = sum(len(files[number].rows) for number in group)
-    events: list[Event] = []
-    if random.random() < 0.65:
-        events.append(Event("kill", _moment(random, rows, marks=True), process=random.randrange(processes)))
-    elif random.random() < 0.6:
-        events.append(Event("stop", _moment(random, rows), process=random.randrange(processes)))
-    if kills_postgres:
-        down = random.choice((0.0, 0.3, 1.5))
-        events.append(Event("postgres", _moment(random, rows), down, whole=random.random() < 0.5))
-    if random.random() < 0.1:
-        events.append(Event("revoke", _moment(random, rows), random.choice((0.3, 30.0))))
-    if random.random() < 0.1:
-        events.append(Event("outage", _moment(random, rows), random.choice((0.5, 4.0))))
-    if random.random() < 0.12:
-        storm = Event("storm", _moment(random, rows), random.choice((0.5, 1.5)), retry_after=_retry_after(random))
-        events.append(storm)
-    if random.random() < 0.35:
-        events += [
-            Event("person", random.choice((_moment(random, rows), Moment("seconds", 0.0))), edit=edit)
-            for edit in _edits(random, [files[number] for number in group])
-        ]
-    return events
-
-
-def _moment(random: Random, rows: int, *, marks: bool = False) -> Moment:
-    what = random.choice(("requests", "requests", "changes", "seconds", *(("marks", "marks") if marks else ())))
-    if what == "seconds":
-        return Moment("seconds", round(random.uniform(0.0, 1.2), 3))
-    if what == "marks":
-        return Moment(
-            "marks", random.choice((1, 2, 3, 4, 5, 6, 8, 12, 20)), random.choice(("before", "within", "after"))
-        )
-    return Moment(what, random.randint(1, max(2, int(rows * 0.9))))
-
-
-def _edits(random: Random, files: Sequence[File]) -> list[Edit]:
-    """A person changes, deletes or makes records that a file is about."""
-    file = random.choice(files)
-    plural: Plural = file.plural
-    edits = []
-    for _ in range(random.choice((1, 1, 2, 3))):
-        row = random.choice(file.rows)
-        if row.target is None:
-            edits.append(
-                _rival(random, file, row) if row.likeness and plural != "invoices" else _taken_back(random, file)
-            )
-        elif random.random() < 0.25:
-            edits.append(Edit("delete", plural, row.target))
-        else:
-            key = {"contacts": "cityText", "products": "description", "invoices": "contactMessage"}[plural]
-            other = {"contacts": "street", "products": "suppliersProductNo", "invoices": "orderNo"}[plural]
-            value = f"Rettet i hånden {random.randint(1, 10**6)}"
-            edits.append(Edit("change", plural, row.target, {random.choice((key, other)): value}))
-    return edits
-
-
-def _rival(random: Random, file: File, row: Row) -> Edit:
-    """A person makes a record of the very name that the file is about to make."""
-    body: dict[str, Any] = {"name": row.cells["name"]}
-    body |= {"countryId": "DK", "cityText": "Esbjerg"} if file.plural == "contacts" else {"description": "I hånden"}
-    return Edit("add", file.plural, values=body)
-
-
-def _taken_back(random: Random, file: File) -> Edit:
-    return Edit("delete_made", file.plural, number=random.randint(0, 50))
-
-
 def described(history: History) -> str:
     """A history in words, for whoever has to understand a violation."""
     unusual = {name: value for name, value in history.switches.items() if value != SWITCHES.get(name, (None,))[0]}
@@ -296,13 +145,28 @@ def described(history: History) -> str:
         f"  file {number} {file.name}: {file.operation} {len(file.rows)} {file.resource}, {dict(file.options)}"
         for number, file in enumerate(history.files)
     ]
-    for turn in history.turns:
-        lines.append(f"  turn {turn.how} {list(turn.files)}{'' if turn.swept else ' (not swept)'}")
-        lines += [
-            f"    {event.kind} at {event.moment.what} {event.moment.number:g} {_more(event)}".rstrip()
-            for event in turn.events
-        ]
+    lines += _turns_told(history.turns)
+    if history.undo is not None:
+        lines += _undo_told(history.undo)
     return "\n".join(lines)
+
+
+def _turns_told(turns: Sequence[Turn]) -> Iterator[str]:
+    for turn in turns:
+        yield f"  turn {turn.how} {list(turn.files)}{'' if turn.swept else ' (not swept)'}"
+        for event in turn.events:
+            yield f"    {event.kind} at {event.moment.what} {event.moment.number:g} {_more(event)}".rstrip()
+
+
+def _undo_told(undo: Undo) -> Iterator[str]:
+    when = "as the turns left it" if undo.early else "at its end"
+    yield f"  undo of file {undo.file} {when}{f', lines {undo.lines} first' if undo.lines else ''}"
+    yield from (f"  fault {dict(fault)}" for fault in undo.faults)
+    yield from (
+        f"    before it: {edit.what} {edit.plural} {edit.record_id}{edit.number} {dict(edit.values)}"
+        for edit in undo.edits
+    )
+    yield from _turns_told(undo.turns)
 
 
 def _more(event: Event) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -11,11 +11,14 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from billy_pipelines.sandbox import Fault, Sandbox
-from billy_pipelines_tests.campaign.shapes import Edit, Event, History
+from billy_pipelines_tests.campaign.evidence import KEPT_BOOKS
+from billy_pipelines_tests.campaign.shapes import Edit, Event, History, Values
 from billy_pipelines_tests.campaign.stage import Server
 
 EVERY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 STORM = "3/1"
+CHILDREN = {"contacts": ("contactPersons", "contactId"), "products": ("productPrices", "productId")}
+CHILDREN |= {"invoices": ("invoiceLines", "invoiceId")}
 
 
 class Happenings:
@@ -24,6 +27,9 @@ class Happenings:
     def __init__(self, history: History, billy: Sandbox, server: Server, engine: Engine) -> None:
         self._history, self._billy, self._server, self._engine = history, billy, server, engine
         self.happened: Counter[str] = Counter()
+        self._faults = history.faults
+        self.added: dict[str, Values] = {}
+        """Id -> record that a person made, as it was then: Billy's ledger begins later."""
 
     def begin(self) -> None:
         """Open the books and let Billy be as this history has it."""
@@ -35,6 +41,13 @@ class Happenings:
     def calm(self) -> None:
         """No faults, no limit, no delay any more; what Billy is like stays."""
         self._billy.switch(faults=[], rate_limit=None, revoked_after=None, latency="0")
+
+    def trouble(self, faults: Sequence[Mapping[str, Any]]) -> None:
+        """As it is usually, but with other faults."""
+        self._faults = tuple(faults)
+        self._billy.switch(latency=self._history.switches.get("latency", "0"))
+        self._usual_faults()
+        self._usual_limit()
 
     def happens(self, event: Event) -> Callable[[], Any] | None:
         """Let it happen; returns what ends it."""
@@ -58,20 +71,46 @@ class Happenings:
         """A person at work in Billy; a record that is gone already is left alone."""
         with suppress(KeyError):
             if edit.what == "add":
-                self._billy.add(edit.plural, [edit.values])
+                self._add(edit.plural, edit.values)
             elif edit.what == "change":
                 self._billy.change(edit.plural, edit.record_id, **edit.values)
+            elif edit.what == "change_child":
+                plural, parent = CHILDREN[edit.plural]
+                kin = [r for r in self._billy.records(plural) if r[parent] == edit.record_id]
+                if not kin:
+                    return
+                self._billy.change(plural, str(kin[edit.number % len(kin)]["id"]), **edit.values)
             elif edit.what == "delete":
                 self._billy.delete(edit.plural, edit.record_id)
             else:
                 made = self._made(edit)
                 if not made:
                     return
-                self._billy.delete(edit.plural, made[edit.number % len(made)])
+                self._to_made(edit, made[edit.number % len(made)])
             self.happened["person's edit"] += 1
 
+    def _to_made(self, edit: Edit, record_id: str) -> None:
+        if edit.what == "delete_made":
+            self._billy.delete(edit.plural, record_id)
+        elif edit.what == "change_made":
+            self._billy.change(edit.plural, record_id, **edit.values)
+        else:
+            contact, product = (
+                record_id if edit.plural == plural else next(iter(self._billy.books.records(plural)))
+                for plural in ("contacts", "products")
+            )
+            line = {"productId": product, "quantity": 1, "unitPrice": 5}
+            self._add("invoices", {"contactId": contact, "lines": [line]})
+
+    def _add(self, plural: str, values: Mapping[str, Any]) -> None:
+        with self._billy.lock:
+            before = {record["id"] for kept in KEPT_BOOKS for record in self._billy.records(kept)}
+            self._billy.add(plural, [dict(values)])
+            new = [record for kept in KEPT_BOOKS for record in self._billy.records(kept) if record["id"] not in before]
+            self.added |= {str(record["id"]): dict(record) for record in new}
+
     def _usual_faults(self) -> None:
-        self._billy.switch(faults=[Fault.model_validate(fault) for fault in self._history.faults])
+        self._billy.switch(faults=[Fault.model_validate(fault) for fault in self._faults])
 
     def _usual_limit(self) -> None:
         usual = self._history.switches

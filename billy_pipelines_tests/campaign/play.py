@@ -9,10 +9,8 @@ import shutil
 import signal
 import time
 import traceback
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,43 +19,28 @@ from sqlalchemy import Engine, text
 from billy_pipelines.bulk.applying import NotApplicable, apply_plan
 from billy_pipelines.bulk.context import load_job
 from billy_pipelines.bulk.lifecycle import end_interrupted, in_progress
-from billy_pipelines.bulk.verdicts import FINISHED, IN_DOUBT, State
+from billy_pipelines.bulk.verdicts import IN_DOUBT, State
 from billy_pipelines.database.engine import open_engine
-from billy_pipelines.database.jobs import JobRow, list_jobs
+from billy_pipelines.database.jobs import JobRow, get_job, list_jobs
 from billy_pipelines.database.locks import job_is_alive
 from billy_pipelines.sandbox import SandboxServer
 from billy_pipelines.settings import Settings
-from billy_pipelines_tests.campaign.check import Violation, check
-from billy_pipelines_tests.campaign.crew import LONGEST_TURN, Crew
-from billy_pipelines_tests.campaign.evidence import Evidence, Silence, gather
+from billy_pipelines_tests.campaign.check import check
+from billy_pipelines_tests.campaign.crew import LONGEST_TURN, Crew, Member
+from billy_pipelines_tests.campaign.ending import drop_once_more, take_to_the_end
+from billy_pipelines_tests.campaign.evidence import KEPT_BOOKS, Asked, Evidence, Silence, gather
 from billy_pipelines_tests.campaign.happenings import Happenings
+from billy_pipelines_tests.campaign.played import Played
 from billy_pipelines_tests.campaign.process import DATABASE, Drop, Task
-from billy_pipelines_tests.campaign.shapes import Event, File, History, Turn
+from billy_pipelines_tests.campaign.shapes import Event, File, History, Turn, Values
 from billy_pipelines_tests.campaign.stage import Server, Stage
+from billy_pipelines_tests.campaign.undo_played import take_back
+from billy_pipelines_tests.campaign.violation import Violation
 from billy_pipelines_tests.support import wait_until
 
-MOST_ROUNDS = 8
 LATE = timedelta(seconds=0.3)
 """What left before a job was recorded as cancelled may reach the log of a busy sandbox a little later."""
 PROMISED_STOP = timedelta(seconds=10)
-UNENDING = frozenset({"too_many_rejected", "upload_missing", "upload_changed", "bad_option"})
-"""Failures that going on does not mend."""
-
-
-@dataclass
-class Played:
-    """What came of a history."""
-
-    history: History
-    violations: list[Violation] = field(default_factory=list)
-    happened: Counter[str] = field(default_factory=Counter)
-    """What was done to the processes and to Billy, as far as it came to pass."""
-    faults: Counter[str] = field(default_factory=Counter)
-    requests: int = 0
-    changes: int = 0
-    verdicts: Counter[str] = field(default_factory=Counter)
-    seconds: float = 0.0
-    evidence: Evidence | None = None
 
 
 def play(history: History, stage: Stage) -> Played:
@@ -75,7 +58,7 @@ def play(history: History, stage: Stage) -> Played:
             environ={"BILLY_ACCESS_TOKEN": sandbox.token},
         )
         engine = open_engine(url)
-        player = _Player(history, stage, server, sandbox, settings, engine)
+        player = Player(history, stage, server, sandbox, settings, engine)
         try:
             player.play()
         except Exception:  # the history has failed, the campaign goes on
@@ -89,7 +72,7 @@ def play(history: History, stage: Stage) -> Played:
     return played
 
 
-class _Player:
+class Player:
     def __init__(
         self,
         history: History,
@@ -103,6 +86,9 @@ class _Player:
         self.billy, self.settings, self.engine = sandbox.sandbox, settings, engine
         self.played = Played(history)
         self.silences: list[Silence] = []
+        self.asked: Asked | None = None
+        """The undo, once it has begun."""
+        self.opening: dict[str, Values] = {}
         self.cancelled_at: datetime | None = None
         self.folder = settings.data_dir.parent / "files"
         self.around = Happenings(history, self.billy, server, engine)
@@ -114,27 +100,45 @@ class _Player:
         self._open_books()
         for turn in self.history.turns:
             self._turn(turn)
-            self._look()
+            self.look()
+        undo = self.history.undo
+        if undo is not None and undo.early:
+            take_back(self, undo)
         self.around.calm()
         for number in range(len(self.history.files)):
-            self._to_the_end(number)
-        self._drop_once_more()
-        self._note_silence()
-        self.played.evidence = self._look(final=True)
+            take_to_the_end(self, number)
+        drop_once_more(self)
+        self.note_silence()
+        self.played.evidence = self.look(final=True)
+        if undo is not None and not undo.early:
+            take_back(self, undo)
+            self.played.evidence = self.look(final=True)
         self._count()
 
     def _open_books(self) -> None:
         self.around.begin()
+        self.opening = {str(r["id"]): dict(r) for plural in KEPT_BOOKS for r in self.billy.records(plural)}
         self.folder.mkdir(parents=True)
         for file in self.history.files:
             _write(self.folder / file.name, file)
 
-    def _look(self, *, final: bool = False) -> Evidence:
+    def look(self, *, final: bool = False) -> Evidence:
         """Compare everything on record; a violation is told once, however often it is seen."""
-        evidence = gather(self.history, self.settings, self.engine, self.billy, silences=self.silences, final=final)
+        evidence = gather(
+            self.history,
+            self.settings,
+            self.engine,
+            self.billy,
+            silences=self.silences,
+            final=final,
+            opening=self.opening,
+            added=self.around.added,
+            asked=self.asked,
+        )
         if not final:
-            doubtful = sum(item.status in IN_DOUBT for job in evidence.jobs for item in job.items)
-            self.around.happened["row left in doubt"] += doubtful
+            undos = evidence.undo.jobs if evidence.undo else ()
+            items = [*(i for job in evidence.jobs for i in job.items), *(i for undo in undos for i in undo.items)]
+            self.around.happened["row left in doubt"] += sum(item.status in IN_DOUBT for item in items)
         known = {(violation.kind, violation.text) for violation in self.played.violations}
         self.played.violations += [v for v in check(evidence) if (v.kind, v.text) not in known]
         return evidence
@@ -148,44 +152,50 @@ class _Player:
         played.faults["401"] += answers.get("401", 0)
         for job in evidence.jobs if evidence else ():
             played.verdicts.update({k: n for k, n in job.row.counts.items() if k != "total"})
+        for undo in evidence.undo.jobs if evidence and evidence.undo else ():
+            played.undone.update({k: n for k, n in undo.row.counts.items() if k != "total"})
 
     # -- a turn ----------------------------------------------------------------------------------------------------
 
     def _turn(self, turn: Turn) -> None:
-        tasks = [(number, self._task(turn, number)) for number in turn.files]
+        self.turn(turn, [(number, self._task(turn, number)) for number in turn.files])
+
+    def turn(self, turn: Turn, tasks: list[tuple[int, Task]]) -> list[Member]:
+        """Let the tasks be worked on while the turn's events happen."""
         if turn.how == "twice":
             tasks *= 2
         self.server.bring_back()
-        self._full_speed()
-        self._note_silence()
+        self.full_speed()
+        self.note_silence()
         for event in turn.events:
             if event.edit is not None and event.moment.number == 0:
                 self.around.edit(event.edit)
-        self._run(tasks, [event for event in turn.events if event.edit is None or event.moment.number > 0])
+        members = self.run(tasks, [event for event in turn.events if event.edit is None or event.moment.number > 0])
         self.server.bring_back()
-        wait_until(self._nobody_works, 60)
+        wait_until(self.nobody_works, 60)
         if turn.swept:
-            self._sweep()
+            self.sweep()
+        return members
 
     def _task(self, turn: Turn, number: int) -> Task:
-        file, job = self.history.files[number], self._job(number)
+        file, job = self.history.files[number], self.job(number)
         dry = bool(file.options.get("dry_run"))
         if job is None or (turn.how != "retry" and not dry):
-            return self._drop(file)
-        return self._go_on(job)
+            return self.drop(file)
+        return self.go_on(job)
 
-    def _drop(self, file: File) -> Task:
+    def drop(self, file: File) -> Task:
         drop = Drop(self.folder / file.name, file.resource, file.operation, dict(file.options))
         return Task(self.settings, drop)
 
-    def _go_on(self, job: JobRow) -> Task:
+    def go_on(self, job: JobRow) -> Task:
         if job.status == State.PLANNED and job.completed_at is not None:
             with suppress(NotApplicable):
                 apply_plan(self.engine, job.job_id, confirm_count=job.total_items, launch=False)
                 self.around.happened["plan applied"] += 1
         return Task(self.settings, job_id=job.job_id)
 
-    def _full_speed(self) -> None:
+    def full_speed(self) -> None:
         """The rate begins at 2/s and recovers slowly on purpose; histories are about other things."""
         with self.engine.begin() as connection:
             connection.execute(
@@ -196,24 +206,24 @@ class _Player:
                 )
             )
 
-    def _run(self, tasks: Sequence[tuple[int, Task]], events: Sequence[Event]) -> None:
+    def run(self, tasks: Sequence[tuple[int, Task]], events: Sequence[Event]) -> list[Member]:
         """Let processes work, and hear what they said at their end and from when on it has to be silent."""
         members = self.crew.run(tasks, events)
         postgres_died = any(event.kind == "postgres" for event in events)
         for each in members:
             told = each.told
             if each.hung:
-                self._violation(
-                    "hangs", f"a process of file {each.file} was there for {LONGEST_TURN:g} s:\n{each.hung}"
-                )
+                self.violation("hangs", f"a process of file {each.file} was there for {LONGEST_TURN:g} s:\n{each.hung}")
             elif each.exitcode == -signal.SIGKILL:
                 self.around.happened["kill -9"] += 1
             elif told is None:
-                self._violation("crash", f"a process of file {each.file} ended with {each.exitcode} and said nothing")
+                self.violation("crash", f"a process of file {each.file} ended with {each.exitcode} and said nothing")
             elif told.error or (told.gave_up == DATABASE and not postgres_died):
-                self._violation("crash", f"a process of file {each.file} failed ({told.gave_up}):\n{told.error}")
+                self.violation("crash", f"a process of file {each.file} failed ({told.gave_up}):\n{told.error}")
             if told is not None and told.reception:
-                self.around.happened[f"file {told.reception}"] += 1
+                self.around.happened[f"{'undo' if each.is_undo else 'file'} {told.reception}"] += 1
+            if told is not None and told.refused:
+                self.around.happened[f"undo refused: {told.refused}"] += 1
             if told is not None and told.gave_up:
                 self.around.happened[f"process gave up: {told.gave_up}"] += 1
             if each.stopped_at and each.ended_at and len(members) == 1:
@@ -221,77 +231,33 @@ class _Player:
                 self.silences += [late] if late.since < late.until else []
         if len(members) == 1 and members[0].told and members[0].told.status == State.CANCELLED:
             self.around.happened["cancelled"] += 1
-            job = self._job(members[0].file)
+            job = get_job(self.engine, members[0].told.job_id)
             self.cancelled_at = job.completed_at if job else None
+        return members
 
-    def _violation(self, kind: str, text: str) -> None:
+    def violation(self, kind: str, text: str) -> None:
         self.played.violations.append(Violation(kind, text))
 
-    def _note_silence(self) -> None:
+    def note_silence(self) -> None:
         """A turn begins, or all is over: until now it had to be silent since the last cancellation."""
         if self.cancelled_at is not None:
             self.silences.append(Silence(self.cancelled_at + LATE, datetime.now(UTC), "after it was cancelled"))
             self.cancelled_at = None
 
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
         """As `runs.sweep` (R5): jobs that nobody works on any more are interrupted."""
         for row in list_jobs(self.engine, limit=100):
             if in_progress(row):
                 end_interrupted(load_job(self.settings, self.engine, row.job_id))
 
-    def _nobody_works(self) -> bool:
+    def nobody_works(self) -> bool:
         """Whether PostgreSQL has noticed that the processes are gone, and Billy has nothing of theirs in hand."""
         with self.engine.connect() as connection:
             return not any(job_is_alive(connection, row.job_id) for row in list_jobs(connection, limit=100))
 
-    def _job(self, number: int) -> JobRow | None:
+    def job(self, number: int) -> JobRow | None:
         name = self.history.files[number].name
         return next((row for row in list_jobs(self.engine, limit=100) if row.upload_name == name), None)
-
-    # -- to the end ------------------------------------------------------------------------------------------------
-
-    def _to_the_end(self, number: int) -> None:
-        """Go on with a file's job until nothing is left to go on with."""
-        file, before = self.history.files[number], None
-        for _ in range(MOST_ROUNDS):
-            job = self._job(number)
-            if job is not None and _is_over(job, before):
-                return
-            before = job
-            self._full_speed()
-            self._note_silence()
-            self._sweep()
-            pending = job is None or job.status == State.PENDING
-            tasks = [(number, self._drop(file))] if pending else []
-            if job is not None:
-                tasks.append((number, self._go_on(job)))
-            for task in tasks:
-                self._run([task], [])
-            wait_until(self._nobody_works, 60)
-        job = self._job(number)
-        text = f"file {number} did not come to its end in {MOST_ROUNDS} rounds without faults: " + (
-            f"{job.status} {job.counts} {job.errors[-1:]}" if job else "there is no job"
-        )
-        self._violation("no end", text)
-
-    def _drop_once_more(self) -> None:
-        """A file that is completed is dropped again: nothing is sent, no second job is made."""
-        for number, file in enumerate(self.history.files):
-            job = self._job(number)
-            if job is not None and job.status in FINISHED:
-                before = len(self.billy.requests)
-                self._run([(number, self._drop(file))], [])
-                if len(self.billy.requests) != before:
-                    self._violation("repeated", f"file {number} was completed and dropped again; something was sent")
-
-
-def _is_over(job: JobRow, before: JobRow | None) -> bool:
-    if job.status == State.COMPLETED:
-        return True
-    if job.status == State.FAILED and job.errors and job.errors[-1]["code"] in UNENDING:
-        return True
-    # Its failed rows were tried once more, and it is as it was.
-    return job.status == State.COMPLETED_WITH_ERRORS and before is not None and before.counts == job.counts
 
 
 def _write(path: Path, file: File) -> None:

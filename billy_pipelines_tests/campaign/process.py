@@ -1,4 +1,5 @@
-"""A process that takes a file in and carries its job out, as a `billy` command does, and can be told where to die.
+"""A process that takes a file in and carries its job out, or takes a job back, as a `billy` command does, and can be
+told where to die.
 
 `play.py` starts it by multiprocessing's fork server, which has everything imported: 20 ms instead of 3 s, and still a
 real process with a pid of its own, its own connections and its own end.
@@ -22,12 +23,14 @@ from sqlalchemy.pool import Pool
 
 from billy_pipelines.billy import retries
 from billy_pipelines.bulk.intake import Reception, receive
+from billy_pipelines.bulk.undo import CannotUndo, begin_undo
 from billy_pipelines.database.engine import open_engine
 from billy_pipelines.database.jobs import get_job
 from billy_pipelines.database.locks import LeaseLost, job_is_alive
 from billy_pipelines.defs.stopping import StopSwitch, run_stoppable
 from billy_pipelines.settings import Settings
 from billy_pipelines_tests.bulk.jobs import QUICK, run_job_async
+from billy_pipelines_tests.bulk.taking_back import work_on_async
 from billy_pipelines_tests.campaign.shapes import Moment
 
 TIMING = replace(QUICK, answer=1.5, drain=0.1, settle_after_timeout=1.0)
@@ -50,12 +53,21 @@ class Drop:
 
 
 @dataclass(frozen=True)
+class Ask:
+    """A job asked to be taken back, as `billy undo` does."""
+
+    job_id: str
+    lines: str = ""
+
+
+@dataclass(frozen=True)
 class Task:
-    """What one process is to do: hand a file in and carry out the job if it is its turn, or go on with a job by its id
-    (`billy retry`, and what Dagster starts again)."""
+    """What one process is to do: hand a file in, or ask for an undo, and carry out the job if it is its turn; or go on
+    with a job by its id (`billy retry`, and what Dagster starts again)."""
 
     settings: Settings
     drop: Drop | None = None
+    ask: Ask | None = None
     job_id: str = ""
     dies: Moment | None = None
     stacks: Path = Path(os.devnull)
@@ -71,6 +83,8 @@ class Told:
     status: str = ""
     gave_up: str = ""
     """`busy` or `database`."""
+    refused: str = ""
+    """The code with which an undo was refused."""
     error: str = ""
     """The traceback of what should not have happened."""
 
@@ -92,7 +106,9 @@ def main(task: Task, pipe: Pipe, go: Any) -> None:
         engine = open_engine(task.settings.database_url or "")
         if task.drop is not None:
             told = _handed_in(task, engine)
-        if told.reception in ("", Reception.NEW, Reception.RESUMED):
+        if task.ask is not None:
+            told = _asked(task.settings, task.ask, engine)
+        if not told.refused and told.reception in ("", Reception.NEW, Reception.RESUMED):
             told = _carried_out(task.settings, engine, told, switch)
     except (SQLAlchemyError, LeaseLost) as error:
         told = replace(told, gave_up=DATABASE, error="" if _is_outage(error) else traceback.format_exc())
@@ -121,14 +137,25 @@ def _handed_in(task: Task, engine: Engine) -> Told:
     return Told(received.job.job_id, received.reception.value)
 
 
+def _asked(settings: Settings, ask: Ask, engine: Engine) -> Told:
+    try:
+        undo = begin_undo(settings, engine, ask.job_id, lines=ask.lines, launch=False)
+    except CannotUndo as error:
+        return Told(refused=error.code)
+    return Told(undo.job.job_id, undo.begun.value)
+
+
 def _carried_out(settings: Settings, engine: Engine, told: Told, switch: StopSwitch) -> Told:
     """As `defs/session.py`: a job that another process has is left alone."""
     with engine.connect() as connection:
         if job_is_alive(connection, told.job_id):
             return replace(told, gave_up=BUSY)
 
+    row = get_job(engine, told.job_id)
+    run = work_on_async if row is not None and row.undoes else run_job_async
+
     async def work(stop: Any) -> None:
-        await run_job_async(settings, engine, told.job_id, timing=TIMING, stop=stop)
+        await run(settings, engine, told.job_id, timing=TIMING, stop=stop)
 
     run_stoppable(switch, work)
     row = get_job(engine, told.job_id)

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from billy_pipelines_tests.campaign.play import Played
+from billy_pipelines_tests.campaign.played import Played
 
 Result = dict[str, Any]
 """One history as JSON: `seed`, `rows`, `requests`, …, `violations`."""
-COUNTED = ("happened", "faults", "verdicts")
+COUNTED = ("happened", "faults", "verdicts", "undone")
 FAULTS = {
     "5xx-before": "500, 502, 503 or 504 before the commit, JSON or HTML",
     "5xx-after": "500, 502, 503 or 504 after the commit, JSON or HTML",
@@ -48,9 +48,10 @@ def line(result: Result) -> str:
     happened = ", ".join(f"{number} x {what}" for what, number in sorted(result["happened"].items()) if number)
     bad = len(result["violations"])
     end = f"{bad} VIOLATIONS" if bad else "ok"
+    undone = ", ".join(f"{number} {verdict}" for verdict, number in sorted(result["undone"].items()) if number)
     return (
         f"seed {result['seed']:>5}  {result['rows']:>4} rows {result['requests']:>5} requests "
-        f"{result['seconds']:>6.1f} s  {end}  {happened}"
+        f"{result['seconds']:>6.1f} s  {end}  {happened}{f'; undo: {undone}' if undone else ''}"
     )
 
 
@@ -96,6 +97,10 @@ def page(results: Sequence[Result], seeds: str, seconds: float) -> str:
         "| how rows ended | rows |",
         "|---|---:|",
         *(f"| {verdict} | {number:,} |" for verdict, number in found["verdicts"].most_common() if number),
+        "",
+        "| how rows of undos ended | rows |",
+        "|---|---:|",
+        *(f"| {verdict} | {number:,} |" for verdict, number in found["undone"].most_common() if number),
     ]
     if bad:
         lines += ["", "| violation | times | seeds |", "|---|---:|---|"]

@@ -77,12 +77,13 @@ class Moment:
 class Edit:
     """What a person does in Billy meanwhile."""
 
-    what: Literal["change", "delete", "add", "delete_made"]
+    what: Literal["change", "delete", "add", "delete_made", "change_made", "use_made", "change_child"]
     plural: Plural
     record_id: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
     number: int = 0
-    """`delete_made`: which of the records that jobs have made so far."""
+    """`…_made`: which of the records that jobs have made so far; `use_made` is an invoice to it, or with it.
+    `change_child`: which of the persons, prices or lines of the record."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Turn:
     """Processes that start together, and what happens until the last of them has ended.
 
     `drop` hands each file in once more, as a command or a sensor would; `retry` goes on with its job by id; `twice`
-    hands one file in by two processes at once.
+    hands one file in by two processes at once. In an undo `drop` asks for it, `twice` by two processes at once.
     """
 
     how: Literal["drop", "retry", "twice"]
@@ -118,6 +119,22 @@ class Turn:
     events: tuple[Event, ...] = ()
     swept: bool = True
     """Whether the sweep has put the state of a killed job right before (R5), or its run is simply started again."""
+
+
+@dataclass(frozen=True)
+class Undo:
+    """One file's job taken back, with turns and troubles of its own.
+
+    `early`: as the turns have left the job, killed or stopped; otherwise at its end, when all its claims were checked.
+    `lines` are asked for first, then everything. `edits` are a person's between the job and the undo.
+    """
+
+    file: int
+    early: bool
+    turns: tuple[Turn, ...]
+    faults: tuple[Mapping[str, Any], ...] = ()
+    edits: tuple[Edit, ...] = ()
+    lines: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,6 +148,7 @@ class History:
     files: tuple[File, ...]
     turns: tuple[Turn, ...]
     kills_postgres: bool = False
+    undo: Undo | None = None
 
     @property
     def rows(self) -> int:

@@ -1,4 +1,4 @@
-"""Some histories of the fault campaign, as many as CI has time for; `make campaign` plays 500.
+"""Twenty histories of the fault campaign, quick ones; `make campaign` plays 500.
 
 `python -m billy_pipelines_tests.campaign --seeds N` replays one that fails.
 """
@@ -11,7 +11,7 @@ from billy_pipelines_tests.campaign.generate import described, make_history
 from billy_pipelines_tests.campaign.play import play
 from billy_pipelines_tests.campaign.stage import Stage
 
-SEEDS = (0, 1, 2, 4, 6, 7, 8, 9)
+SEEDS = (1, 3, 4, 5, 6, 7, 8, 9, 11, 13, 14, 15, 18, 19, 20, 21, 26, 27, 34, 60)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

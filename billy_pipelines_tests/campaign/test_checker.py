@@ -2,63 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from random import Random
-from typing import Any
 
 import pytest
 
-from billy_pipelines.database.journal import Item
-from billy_pipelines.sandbox import Change
 from billy_pipelines.sandbox.state import IN_PROCESS
 from billy_pipelines_tests.campaign.check import check
-from billy_pipelines_tests.campaign.evidence import Evidence, JobSeen, Silence
-from billy_pipelines_tests.campaign.play import Played, play
-from billy_pipelines_tests.campaign.rows import Books, Pen, make_books, make_rows
-from billy_pipelines_tests.campaign.shapes import File, History, Row, Turn
+from billy_pipelines_tests.campaign.evidence import Evidence, Silence
+from billy_pipelines_tests.campaign.otherwise import (
+    change_of,
+    item_of,
+    job_of,
+    with_change,
+    with_item,
+    with_job,
+    without,
+)
+from billy_pipelines_tests.campaign.plain import CHANGING, DELETING, INVOICING, MAKING, plain_history
+from billy_pipelines_tests.campaign.play import play
+from billy_pipelines_tests.campaign.played import Played
 from billy_pipelines_tests.campaign.stage import Stage
 
-MAKING, CHANGING, DELETING, INVOICING = range(4)
-"""The four files of the history."""
 Lie = Callable[[Evidence], Evidence]
-
-
-def history() -> History:
-    """Four files, one after the other, without any trouble."""
-    random = Random(4711)
-    books = make_books(random, 0, contacts=20, products=12, invoices=0)
-    rows = [
-        Row({"name": f"Kunde {n} ApS", "city": f"By {n}"}, (f"Kunde {n} ApS", None, f"By {n}", None)) for n in range(6)
-    ]
-    rows.append(Row({"name": "Forkert", "email": "ingen@"}, ("Forkert", None, None, None)))
-    contacts = books.live("contacts")
-    changing = [
-        Row(
-            {"contactNo": contact["contactNo"], "city": f"Nyt {n}", "email": f"ny@{n}.example"},
-            None,
-            contact["id"],
-            {("contacts", "cityText"): f"Nyt {n}", ("contactPersons", "email"): f"ny@{n}.example"},
-        )
-        for n, contact in enumerate(contacts[:5])
-    ]
-    some, others = books.records["products"][:6], books.records["products"][6:]
-    deleting = Pen(random, Books({"products": others}), "products", "d")
-    invoicing = Pen(random, Books({**books.records, "products": some}), "invoices", "i")
-    files = (
-        File("making.csv", "customers", "import", {"max_error_rate": 1.0}, tuple(rows)),
-        File("changing.csv", "customers", "update", {}, tuple(changing)),
-        File("deleting.csv", "products", "delete", {"confirm_count": 9}, tuple(make_rows(deleting, "delete", 5))),
-        File("invoicing.csv", "invoices", "import", {"max_error_rate": 1.0}, tuple(make_rows(invoicing, "import", 8))),
-    )
-    turns = tuple(Turn("drop", (number,)) for number in range(len(files)))
-    return History(0, {plural: tuple(each) for plural, each in books.records.items()}, {}, (), files, turns)
 
 
 @pytest.fixture(scope="module")
 def played(stage: Stage) -> Played:
-    return play(history(), stage)
+    return play(plain_history(), stage)
 
 
 @pytest.fixture
@@ -72,43 +44,6 @@ def test_a_history_without_trouble_is_without_violation(played: Played, evidence
     assert not check(evidence)
     statuses = {item.status for job in evidence.jobs for item in job.items}
     assert {"created", "updated", "deleted", "rejected"} <= statuses
-
-
-# -- changing the evidence ---------------------------------------------------------------------------------------------
-
-
-def job_of(evidence: Evidence, file: int) -> JobSeen:
-    return next(job for job in evidence.jobs if job.file == file)
-
-
-def with_job(evidence: Evidence, file: int, **changes: Any) -> Evidence:
-    jobs = [replace(job, **changes) if job.file == file else job for job in evidence.jobs]
-    return replace(evidence, jobs=jobs)
-
-
-def with_item(evidence: Evidence, file: int, index: int, **changes: Any) -> Evidence:
-    """The journal says otherwise of a row; counts and files say the same as the journal."""
-    items = [replace(item, **changes) if item.item_index == index else item for item in job_of(evidence, file).items]
-    return with_job(evidence, file, items=items, ended=False)
-
-
-def item_of(evidence: Evidence, file: int, status: str) -> Item:
-    return next(item for item in job_of(evidence, file).items if item.status == status and not item.leader_index)
-
-
-def with_change(evidence: Evidence, change: Change, **changes: Any) -> Evidence:
-    """Billy's ledger has one more entry, like another."""
-    return replace(
-        evidence, changes=[*evidence.changes, replace(change, sequence=len(evidence.changes) + 1, **changes)]
-    )
-
-
-def change_of(evidence: Evidence, operation: str, record_id: str | None) -> Change:
-    return next(c for c in evidence.changes if c.operation == operation and c.id == record_id)
-
-
-def without(changes: Sequence[Change], record_id: str | None, operation: str) -> list[Change]:
-    return [change for change in changes if (change.id, change.operation) != (record_id, operation)]
 
 
 # -- lies about creates ------------------------------------------------------------------------------------------------
@@ -335,3 +270,14 @@ LIES: list[tuple[Lie, str]] = [
 @pytest.mark.parametrize(("lie", "kind"), LIES, ids=lambda value: getattr(value, "__name__", None))
 def test_a_lie_is_seen(lie: Lie, kind: str, evidence: Evidence) -> None:
     assert kind in {violation.kind for violation in check(lie(evidence))}
+
+
+def test_what_somebody_wrote_over_is_no_lie(evidence: Evidence) -> None:
+    """A row that was carried out in full is there in part, once a person or another job has changed the rest."""
+    target = job_of(evidence, CHANGING).items[1].billy_id
+    mine = change_of(evidence, "update", target)
+    record = {**(mine.record or {}), "cityText": "Et andet sted"}
+    since = with_change(evidence, mine, record=record, request_id=IN_PROCESS)
+    assert "not partly" not in {violation.kind for violation in check(called_partly_changed(since))}
+    whole = with_change(since, mine)
+    assert "not partly" in {violation.kind for violation in check(called_partly_changed(whole))}
