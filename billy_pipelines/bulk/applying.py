@@ -11,8 +11,8 @@ from billy_pipelines.bulk.approvals import is_to_approve, planned_approvals
 from billy_pipelines.bulk.context import JobContext
 from billy_pipelines.bulk.planning import Plan
 from billy_pipelines.bulk.verdicts import DELETE, PLANNED, State, Verdict
+from billy_pipelines.database.items import Item, PlannedItem
 from billy_pipelines.database.jobs import JobRow, change_status, get_job, job_that_wrote, want_launch
-from billy_pipelines.database.journal import Item, PlannedItem
 from billy_pipelines.schemas.codes import sentence
 from billy_pipelines.schemas.resource import Resource
 

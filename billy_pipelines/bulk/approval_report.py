@@ -11,7 +11,7 @@ from typing import Any
 from billy_pipelines.bulk.approvals import approves_now, is_to_approve, numbers_of, planned_approvals
 from billy_pipelines.bulk.context import JobContext
 from billy_pipelines.bulk.verdicts import CREATE, State, Verdict
-from billy_pipelines.database.journal import Item
+from billy_pipelines.database.items import Item
 from billy_pipelines.schemas.invoice_amounts import planned_totals
 from billy_pipelines.schemas.invoice_approval import APPROVED, held_back
 from billy_pipelines.schemas.invoice_totals import CREDIT_NOTE

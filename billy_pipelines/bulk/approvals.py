@@ -13,7 +13,8 @@ from typing import Any
 from billy_pipelines.bulk.context import JobContext
 from billy_pipelines.bulk.options import approves
 from billy_pipelines.bulk.verdicts import CREATE, PLANNED, State, Verdict
-from billy_pipelines.database.journal import Item, Journal, Outcome
+from billy_pipelines.database.items import Item, Outcome
+from billy_pipelines.database.journal import Journal
 from billy_pipelines.schemas.codes import sentence
 from billy_pipelines.schemas.invoice_approval import APPROVED, held_back
 from billy_pipelines.schemas.invoice_meaning import approval_order

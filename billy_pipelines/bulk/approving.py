@@ -32,8 +32,8 @@ from billy_pipelines.bulk.group_commit import DatabaseThread
 from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.verdicts import APPROVE, CREATE, OUTCOME_UNKNOWN, SENDING, Verdict
 from billy_pipelines.bulk.workplace import Stopped, Workplace
+from billy_pipelines.database.items import Item, Outcome, Sending
 from billy_pipelines.database.jobs import get_job, update_job
-from billy_pipelines.database.journal import Item, Outcome, Sending
 from billy_pipelines.schemas.codes import sentence
 from billy_pipelines.schemas.invoice_approval import APPROVAL, APPROVED, approved_record, edited, holes, serial
 from billy_pipelines.schemas.invoice_meaning import approval_order

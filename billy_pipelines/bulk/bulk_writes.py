@@ -29,7 +29,7 @@ from billy_pipelines.bulk.sync import Readings, Result
 from billy_pipelines.bulk.timing import Timing
 from billy_pipelines.bulk.verdicts import CREATE, DELETE, Verdict
 from billy_pipelines.bulk.writes import Keep, Writes
-from billy_pipelines.database.journal import Item, Outcome
+from billy_pipelines.database.items import Item, Outcome
 from billy_pipelines.schemas.resource import Change, Resource
 
 SAVE = "save"

@@ -16,7 +16,7 @@ from billy_pipelines.bulk.settling import Settled, settle_creates
 from billy_pipelines.bulk.timing import Timing
 from billy_pipelines.bulk.verdicts import APPROVE, CREATE, DELETE, PLANNED, VALID, VERDICT_OF_ACTION, Verdict
 from billy_pipelines.bulk.writes import Writes
-from billy_pipelines.database.journal import Item, Outcome
+from billy_pipelines.database.items import Item, Outcome
 from billy_pipelines.schemas.codes import sentence
 from billy_pipelines.schemas.invoice_approval import APPROVED
 

@@ -15,7 +15,8 @@ from typing import Self, TypeVar
 import tenacity
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from billy_pipelines.database.journal import Journal, Outcome, Sending
+from billy_pipelines.database.items import Outcome, Sending
+from billy_pipelines.database.journal import Journal
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 30.0

@@ -38,8 +38,8 @@ from billy_pipelines.bulk.verdicts import (
     tally,
     verdicts_of,
 )
+from billy_pipelines.database.items import Item, Outcome
 from billy_pipelines.database.jobs import JobRow, add_error, change_status, parts_of, server_time, update_job
-from billy_pipelines.database.journal import Item, Outcome
 from billy_pipelines.database.locks import job_is_alive
 from billy_pipelines.database.tables import jobs
 from billy_pipelines.files.table import Table

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from billy_pipelines.bulk.matching import Register, chosen_keys
-from billy_pipelines.database.journal import Item
+from billy_pipelines.database.items import Item
 from billy_pipelines.schemas.cleaning import comparable
 from billy_pipelines.schemas.resource import Missing, Resource
 

@@ -22,8 +22,8 @@ from billy_pipelines.bulk.planning import FROM_FILE, Planner, problem_dicts
 from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.sub_jobs import PartRow, begun, is_open, options_of
 from billy_pipelines.bulk.verdicts import ACTIONS, CREATE, IN_DOUBT, OPEN, PLANNED, VALID, State, Verdict
+from billy_pipelines.database.items import Item, NewItem, PlannedItem
 from billy_pipelines.database.jobs import create_job, delete_job, get_job, parts_of, update_job
-from billy_pipelines.database.journal import Item, NewItem, PlannedItem
 from billy_pipelines.schemas.codes import Problem, sentence
 from billy_pipelines.schemas.nearest import NONE
 from billy_pipelines.schemas.registry import RESOURCES

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from billy_pipelines.bulk.verdicts import PLANNED
-from billy_pipelines.database.journal import Item
+from billy_pipelines.database.items import Item
 
 
 def part_name(job_id: str, resource: str) -> str:

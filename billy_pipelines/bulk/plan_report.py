@@ -10,8 +10,9 @@ from billy_pipelines.bulk.approval_report import approval_places, approval_plan,
 from billy_pipelines.bulk.context import JobContext
 from billy_pipelines.bulk.placeholders import lines_by_placeholder, placeholder
 from billy_pipelines.bulk.verdicts import ACTIONS, PLANNED
+from billy_pipelines.database.items import Item
 from billy_pipelines.database.jobs import parts_of
-from billy_pipelines.database.journal import Item, Journal
+from billy_pipelines.database.journal import Journal
 from billy_pipelines.files.writing import write_rows, write_text
 
 FIRST_CHANGES = 50

@@ -10,7 +10,7 @@ from billy_pipelines.bulk.matching import Match, Register, chosen_keys
 from billy_pipelines.bulk.options import JobOptions, OnArchived, OnExisting, OnMissing
 from billy_pipelines.bulk.since_export import Exports, SinceExport
 from billy_pipelines.bulk.verdicts import ARCHIVE, CREATE, DELETE, PLANNED, UPDATE, Verdict
-from billy_pipelines.database.journal import Item, PlannedItem
+from billy_pipelines.database.items import Item, PlannedItem
 from billy_pipelines.schemas.codes import Problem, sentence
 from billy_pipelines.schemas.reading_options import Language
 from billy_pipelines.schemas.resource import Change, KeyKind, PlanTerms, Resolved, Resource, Row

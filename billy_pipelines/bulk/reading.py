@@ -16,8 +16,8 @@ from billy_pipelines.bulk.options import JobOptions, OnExisting
 from billy_pipelines.bulk.planning import FROM_FILE, problem_dicts
 from billy_pipelines.bulk.since_export import Exports, exports_of
 from billy_pipelines.bulk.verdicts import VALID, Verdict
+from billy_pipelines.database.items import NewItem
 from billy_pipelines.database.jobs import update_job
-from billy_pipelines.database.journal import NewItem
 from billy_pipelines.database.undoing import rows_left_in_billy
 from billy_pipelines.files.columns import Fields, apply_columns
 from billy_pipelines.files.headers import HeaderMap, folded, known_headers, map_headers

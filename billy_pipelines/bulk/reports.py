@@ -18,8 +18,8 @@ from billy_pipelines.bulk.placeholders import part_name
 from billy_pipelines.bulk.planning import FROM_FILE
 from billy_pipelines.bulk.reading import limits_of, read_rows, sha256_of
 from billy_pipelines.bulk.verdicts import APPROVE, CREATE, IN_DOUBT, VERDICT_OF_STATUS, State, UndoVerdict, Verdict
+from billy_pipelines.database.items import Item
 from billy_pipelines.database.jobs import JobRow
-from billy_pipelines.database.journal import Item
 from billy_pipelines.files.table import Table, UnreadableFile
 from billy_pipelines.files.writing import write_rows, write_text
 from billy_pipelines.schemas.codes import masked, sentence

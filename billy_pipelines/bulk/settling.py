@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from billy_pipelines.bulk.matching import Register
-from billy_pipelines.database.journal import Item
+from billy_pipelines.database.items import Item
 from billy_pipelines.schemas.resource import Resource
 
 

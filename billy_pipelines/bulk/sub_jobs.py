@@ -9,8 +9,8 @@ from sqlalchemy import Engine, func
 from billy_pipelines.bulk.context import JobContext
 from billy_pipelines.bulk.options import JobOptions
 from billy_pipelines.bulk.verdicts import CREATE, OPEN, State, Verdict
+from billy_pipelines.database.items import Item
 from billy_pipelines.database.jobs import parts_of, update_job
-from billy_pipelines.database.journal import Item
 from billy_pipelines.schemas.registry import RESOURCES
 
 

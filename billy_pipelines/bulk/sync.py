@@ -27,7 +27,7 @@ from billy_pipelines.bulk.options import JobOptions
 from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.timing import Timing
 from billy_pipelines.bulk.verdicts import OUTCOME_UNKNOWN, PLANNED, SENDING, Verdict
-from billy_pipelines.database.journal import Item, Outcome, Sending
+from billy_pipelines.database.items import Item, Outcome, Sending
 from billy_pipelines.schemas.codes import FAILURES, sentence
 
 MOST_IN_FLIGHT = 64

@@ -15,7 +15,7 @@ from billy_pipelines.bulk.settling import Settled, settle_creates
 from billy_pipelines.bulk.undo_books import UndoBooks
 from billy_pipelines.bulk.undo_rules import Rules, Said, Task
 from billy_pipelines.bulk.verdicts import CREATE, DELETE, PLANNED, VALID, UndoVerdict, Verdict
-from billy_pipelines.database.journal import Item, Outcome
+from billy_pipelines.database.items import Item, Outcome
 from billy_pipelines.schemas.codes import sentence
 from billy_pipelines.schemas.resource import Resource
 

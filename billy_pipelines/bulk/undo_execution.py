@@ -35,8 +35,8 @@ from billy_pipelines.bulk.verdicts import (
     Verdict,
 )
 from billy_pipelines.bulk.workplace import Stopped, Workplace
+from billy_pipelines.database.items import Item, NewItem, PlannedItem
 from billy_pipelines.database.jobs import has_written, update_job
-from billy_pipelines.database.journal import Item, NewItem, PlannedItem
 from billy_pipelines.database.undoing import last_index, taken_back
 from billy_pipelines.schemas.resource import PlanTerms
 

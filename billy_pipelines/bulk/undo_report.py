@@ -13,7 +13,7 @@ import yaml
 from billy_pipelines.bulk.context import JobContext, load_job
 from billy_pipelines.bulk.undo_rules import Task
 from billy_pipelines.bulk.verdicts import CREATE, IN_DOUBT, PLANNED, VERDICT_OF_STATUS, State, UndoVerdict
-from billy_pipelines.database.journal import Item
+from billy_pipelines.database.items import Item
 from billy_pipelines.database.undoing import TakenBack, changed_rows, taken_back
 from billy_pipelines.files.writing import write_rows, write_text
 from billy_pipelines.schemas.codes import sentence

@@ -22,7 +22,7 @@ from billy_pipelines.bulk.verdicts import (
     UndoVerdict,
     Verdict,
 )
-from billy_pipelines.database.journal import Item, Outcome
+from billy_pipelines.database.items import Item, Outcome
 from billy_pipelines.database.undoing import ChangedRow, TakenBack
 from billy_pipelines.schemas.codes import sentence
 from billy_pipelines.schemas.resource import Resource

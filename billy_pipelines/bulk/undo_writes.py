@@ -14,7 +14,7 @@ from billy_pipelines.bulk.undo_books import UndoBooks
 from billy_pipelines.bulk.undo_rules import Rules, Said, Task, Undoable
 from billy_pipelines.bulk.verdicts import CREATE, DELETE, UndoVerdict, Verdict
 from billy_pipelines.bulk.writes import USED_STATUSES, Writes
-from billy_pipelines.database.journal import Item, Outcome
+from billy_pipelines.database.items import Item, Outcome
 from billy_pipelines.schemas.codes import sentence
 from billy_pipelines.schemas.resource import Resource
 from billy_pipelines.schemas.restoring import PartlyRestored, restore

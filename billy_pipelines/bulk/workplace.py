@@ -23,8 +23,8 @@ from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.sync import PAGE, Readings, Sender, Sync
 from billy_pipelines.bulk.timing import Timing
 from billy_pipelines.bulk.verdicts import ACTIONS, IN_DOUBT, PLANNED, VALID
+from billy_pipelines.database.items import Item
 from billy_pipelines.database.jobs import update_job
-from billy_pipelines.database.journal import Item
 from billy_pipelines.database.locks import Lease, LeaseLost
 from billy_pipelines.database.rate import RateRow
 

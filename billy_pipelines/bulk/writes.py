@@ -24,7 +24,7 @@ from billy_pipelines.bulk.options import JobOptions
 from billy_pipelines.bulk.sync import Readings, Result
 from billy_pipelines.bulk.timing import Timing
 from billy_pipelines.bulk.verdicts import CREATE, DELETE, VERDICT_OF_ACTION, Verdict
-from billy_pipelines.database.journal import Item, Outcome
+from billy_pipelines.database.items import Item, Outcome
 from billy_pipelines.schemas.codes import Problem, sentence
 from billy_pipelines.schemas.resource import Change, Resource
 

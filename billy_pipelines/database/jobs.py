@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from billy_pipelines.database.journal import storable_json
+from billy_pipelines.database.storable import storable_json
 from billy_pipelines.database.tables import jobs, organizations
 
 CHANNEL = "billy_jobs"

@@ -5,109 +5,17 @@ Rows travel as one JSON parameter per statement (`jsonb_to_recordset`), so 500 c
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, case, func, null, select, text
 
+from billy_pipelines.database.items import Before, Item, NewItem, Outcome, PlannedItem, Sending
+from billy_pipelines.database.storable import storable_json
 from billy_pipelines.database.tables import items
 
 CHUNK = 5000
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-
-
-@dataclass(frozen=True)
-class NewItem:
-    """A row as validation left it: `item_data` is None when it was rejected.
-
-    A row that is part of another's record has that row's index as `leader_index`; it is never sent by itself.
-    """
-
-    item_index: int
-    line: int
-    item_data: dict[str, Any] | None
-    status: str
-    natural_key: str | None = None
-    error_code: str | None = None
-    error: str | None = None
-    details: dict[str, Any] | list[Any] | None = None
-    leader_index: int | None = None
-
-
-@dataclass(frozen=True)
-class PlannedItem:
-    """What the plan decided for a row: a verdict, or an action that is still to be carried out.
-
-    `item_data`: the row with what the plan resolved in it (ids of accounts, contacts, products); None leaves it.
-    """
-
-    item_index: int
-    status: str
-    action: str | None
-    billy_id: str | None = None
-    changes: dict[str, Any] | None = None
-    before_image: dict[str, Any] | None = None
-    error_code: str | None = None
-    error: str | None = None
-    details: dict[str, Any] | list[Any] | None = None
-    item_data: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class Sending:
-    """A request is about to leave for this row; `action`: what it does, where that is not what was planned."""
-
-    item_index: int
-    payload_hash: str
-    action: str | None = None
-
-
-@dataclass(frozen=True)
-class Before:
-    """A row's record as it was just before its write."""
-
-    item_index: int
-    before_image: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a row. None leaves `billy_id`, `before_image`, `after_image` and `action` as they are."""
-
-    item_index: int
-    status: str
-    billy_id: str | None = None
-    before_image: dict[str, Any] | None = None
-    after_image: dict[str, Any] | None = None
-    error_code: str | None = None
-    error: str | None = None
-    action: str | None = None
-
-
-@dataclass(frozen=True)
-class Item:
-    """One row of the journal. A row that is part of another's record has status, ids and errors of that one."""
-
-    item_index: int
-    line: int
-    item_data: dict[str, Any] | None
-    status: str
-    action: str | None
-    natural_key: str | None
-    changes: dict[str, Any] | None
-    before_image: dict[str, Any] | None
-    billy_id: str | None
-    attempts: int
-    error_code: str | None
-    error: str | None
-    details: dict[str, Any] | list[Any] | None
-    leader_index: int | None = None
 
 
 _leaders = items.alias("leaders")
@@ -380,27 +288,3 @@ class Journal:
             # Without them PostgreSQL, which cannot know how many rows the JSON has, reads all of the job each time.
             values["indexes"] = [row.item_index for row in rows]
         return connection.execute(text(statement), values).rowcount
-
-
-def storable_json(values: list[dict[str, Any]]) -> str:
-    """Values as JSON that PostgreSQL takes.
-
-    Python's JSON can carry what `jsonb` refuses: NUL, half a surrogate pair, NaN. One such sign in an answer of Billy's
-    must not keep the outcomes of a whole group from being written down, so signs become U+FFFD and numbers null.
-    """
-    with suppress(ValueError):  # UnicodeEncodeError is one
-        payload = json.dumps(values, ensure_ascii=False, allow_nan=False)
-        payload.encode()
-        if "\\u0000" not in payload:
-            return payload
-    return json.dumps(_storable(values), ensure_ascii=False)
-
-
-def _storable(value: Any) -> Any:
-    if isinstance(value, str):
-        return _UNSTORABLE.sub("\ufffd", value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {_storable(str(key)): _storable(each) for key, each in value.items()}
-    return [_storable(each) for each in value] if isinstance(value, list | tuple) else value

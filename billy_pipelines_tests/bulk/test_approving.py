@@ -22,8 +22,8 @@ from billy_pipelines.bulk.approving import OUT_OF_ORDER, _Approving
 from billy_pipelines.bulk.context import load_job
 from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.intake import Reception, Refused
+from billy_pipelines.database.items import Item
 from billy_pipelines.database.jobs import JobRow, get_job
-from billy_pipelines.database.journal import Item
 from billy_pipelines.sandbox import Fault, SandboxServer
 from billy_pipelines.schemas.invoice_approval import holes
 from billy_pipelines.settings import Settings

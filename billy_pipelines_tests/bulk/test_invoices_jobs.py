@@ -16,8 +16,8 @@ from sqlalchemy import Engine
 from billy_pipelines.bulk import reports
 from billy_pipelines.bulk.applying import apply_plan
 from billy_pipelines.bulk.context import load_job
+from billy_pipelines.database.items import Item
 from billy_pipelines.database.jobs import JobRow
-from billy_pipelines.database.journal import Item
 from billy_pipelines.sandbox import Fault, SandboxServer
 from billy_pipelines.schemas.invoices import INVOICES
 from billy_pipelines.schemas.registry import RESOURCES

@@ -20,8 +20,8 @@ from billy_pipelines.bulk.document import job_document
 from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.intake import Refused
 from billy_pipelines.bulk.lifecycle import begin
+from billy_pipelines.database.items import Item
 from billy_pipelines.database.jobs import JobRow, list_jobs, parts_of
-from billy_pipelines.database.journal import Item
 from billy_pipelines.sandbox import Fault, SandboxServer
 from billy_pipelines.settings import Settings
 from billy_pipelines_tests.bulk.jobs import customers_csv, run_job, run_job_async, take_in

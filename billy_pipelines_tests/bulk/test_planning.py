@@ -13,8 +13,8 @@ from billy_pipelines.bulk.matching import Register
 from billy_pipelines.bulk.options import JobOptions, OnExisting
 from billy_pipelines.bulk.planning import Plan, Planner
 from billy_pipelines.bulk.verdicts import CREATE, PLANNED, UPDATE, VALID, Verdict
+from billy_pipelines.database.items import Item, PlannedItem
 from billy_pipelines.database.jobs import JobRow
-from billy_pipelines.database.journal import Item, PlannedItem
 from billy_pipelines.sandbox import SandboxServer
 from billy_pipelines.schemas.contact_meaning import row_as_contact
 from billy_pipelines.schemas.customers import CUSTOMERS

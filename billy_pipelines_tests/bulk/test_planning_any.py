@@ -12,7 +12,7 @@ from billy_pipelines.bulk.matching import Register
 from billy_pipelines.bulk.options import JobOptions, OnExisting
 from billy_pipelines.bulk.planning import Planner
 from billy_pipelines.bulk.verdicts import CREATE, PLANNED, UPDATE, VALID, Verdict
-from billy_pipelines.database.journal import Item, PlannedItem
+from billy_pipelines.database.items import Item, PlannedItem
 from billy_pipelines.schemas.contact_meaning import row_as_contact
 from billy_pipelines.schemas.customers import CUSTOMERS
 from billy_pipelines.schemas.resource import PlanTerms, Resolved

@@ -12,7 +12,7 @@ from billy_pipelines.billy.models import Contact
 from billy_pipelines.bulk.matching import Register
 from billy_pipelines.bulk.settling import Settled, settle_creates
 from billy_pipelines.bulk.verdicts import CREATE, OUTCOME_UNKNOWN
-from billy_pipelines.database.journal import Item
+from billy_pipelines.database.items import Item
 from billy_pipelines.schemas.contact_meaning import row_as_contact
 from billy_pipelines.schemas.customers import CUSTOMERS
 

@@ -17,7 +17,8 @@ from billy_pipelines.bulk.timing import Timing
 from billy_pipelines.bulk.undo import begin_undo
 from billy_pipelines.bulk.undo_execution import UndoExecution
 from billy_pipelines.bulk.verdicts import UNDO, verdicts_of
-from billy_pipelines.database.journal import Journal, Sending
+from billy_pipelines.database.items import Sending
+from billy_pipelines.database.journal import Journal
 from billy_pipelines.database.locks import Lease
 from billy_pipelines.sandbox import SandboxServer
 from billy_pipelines.settings import Settings

@@ -21,8 +21,8 @@ from billy_pipelines.bulk.undo import begin_undo
 from billy_pipelines.bulk.undo_execution import UndoExecution
 from billy_pipelines.bulk.verdicts import UNDO, State, verdicts_of
 from billy_pipelines.bulk.workplace import Stopped
+from billy_pipelines.database.items import Item
 from billy_pipelines.database.jobs import JobRow
-from billy_pipelines.database.journal import Item
 from billy_pipelines.database.locks import Lease
 from billy_pipelines.sandbox import Fault, SandboxServer
 from billy_pipelines.schemas.undoing import ChildList, Undoing, has_begun

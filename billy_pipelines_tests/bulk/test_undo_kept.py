@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 
 from billy_pipelines.bulk.context import job_folder, load_job
 from billy_pipelines.bulk.verdicts import Verdict
+from billy_pipelines.database.items import Outcome
 from billy_pipelines.database.jobs import JobRow
-from billy_pipelines.database.journal import Outcome
 from billy_pipelines.sandbox import SandboxServer
 from billy_pipelines.settings import Settings
 from billy_pipelines_tests.bulk.jobs import customers_csv, run_job, take_in

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from billy_pipelines.bulk.verdicts import CREATE, OUTCOME_UNKNOWN, PLANNED, SENDING, VALID, Verdict
-from billy_pipelines.database.journal import Item
+from billy_pipelines.database.items import Item
 from billy_pipelines.sandbox import Change
 from billy_pipelines.sandbox.state import IN_PROCESS
 from billy_pipelines_tests.campaign.accounts import check_accounts

@@ -11,8 +11,9 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from billy_pipelines.bulk.context import job_folder
+from billy_pipelines.database.items import Item
 from billy_pipelines.database.jobs import JobRow, list_jobs
-from billy_pipelines.database.journal import Item, Journal
+from billy_pipelines.database.journal import Journal
 from billy_pipelines.sandbox import Change, RequestEntry, Sandbox
 from billy_pipelines.sandbox.state import IN_PROCESS
 from billy_pipelines.settings import Settings

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from billy_pipelines.database.journal import Item
+from billy_pipelines.database.items import Item
 from billy_pipelines.sandbox import Change
 from billy_pipelines_tests.campaign.evidence import Evidence, JobSeen
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from billy_pipelines.database.journal import Item
+from billy_pipelines.database.items import Item
 from billy_pipelines.sandbox import Change
 from billy_pipelines.sandbox.state import IN_PROCESS
 from billy_pipelines_tests.campaign.check import check

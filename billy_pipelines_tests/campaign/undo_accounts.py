@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from billy_pipelines.bulk.undo_target import SELECTION, parse_lines
 from billy_pipelines.bulk.verdicts import CREATE, IN_DOUBT, VERDICT_OF_STATUS, UndoVerdict, Verdict
-from billy_pipelines.database.journal import Item
+from billy_pipelines.database.items import Item
 from billy_pipelines_tests.campaign.evidence import Evidence, JobSeen, Line, UndoJobSeen
 from billy_pipelines_tests.campaign.violation import Violation
 

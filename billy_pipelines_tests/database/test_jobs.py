@@ -10,8 +10,9 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from billy_pipelines.database import jobs
+from billy_pipelines.database.items import NewItem
 from billy_pipelines.database.jobs import JobRow
-from billy_pipelines.database.journal import Journal, NewItem
+from billy_pipelines.database.journal import Journal
 
 SHA = "5f2c" * 16
 

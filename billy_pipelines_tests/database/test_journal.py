@@ -12,7 +12,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from billy_pipelines.database import jobs, journal
-from billy_pipelines.database.journal import Item, Journal, NewItem, Outcome, PlannedItem, Sending
+from billy_pipelines.database.items import Item, NewItem, Outcome, PlannedItem, Sending
+from billy_pipelines.database.journal import Journal
+from billy_pipelines.database.storable import storable_json
 
 MakeJournal = Callable[[str], Journal]
 
@@ -234,7 +236,7 @@ def test_odd_signs_that_are_fine_stay_as_they_are(rows: Journal, word: str) -> N
 
 
 def test_what_is_made_storable_is_json_for_others_too() -> None:
-    assert json.loads(journal.storable_json([BAD])) == [MENDED]
+    assert json.loads(storable_json([BAD])) == [MENDED]
 
 
 # -- looking and moving ------------------------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 
 from billy_pipelines.bulk.verdicts import State, Verdict
+from billy_pipelines.database.items import Outcome
 from billy_pipelines.database.jobs import JobRow, get_job, update_job
-from billy_pipelines.database.journal import Journal, Outcome
+from billy_pipelines.database.journal import Journal
 from billy_pipelines.settings import Settings
 from billy_pipelines_tests.bulk.jobs import customers_csv, numbered, run_job, take_in
 

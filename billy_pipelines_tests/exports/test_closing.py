@@ -15,7 +15,8 @@ from billy_pipelines.bulk.context import job_folder, load_job
 from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.retention import is_open, too_late_to_undo
 from billy_pipelines.bulk.verdicts import OUTCOME_UNKNOWN, RESUMABLE, SENDING, State, Verdict
-from billy_pipelines.database.journal import Journal, Outcome
+from billy_pipelines.database.items import Outcome
+from billy_pipelines.database.journal import Journal
 from billy_pipelines.exports.maintenance import prune_jobs
 from billy_pipelines.settings import Keep, Settings
 from billy_pipelines_tests.bulk.jobs import run_job, take_in
