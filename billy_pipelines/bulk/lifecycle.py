@@ -226,7 +226,7 @@ def _leave_partly_written(job: JobContext) -> None:
     job.journal.write(
         [
             Outcome(index, OUTCOME_UNKNOWN, error_code="outcome_unknown", error=text)
-            for index in job.journal.partly_written()
+            for index in job.journal.partly_written((VALID, PLANNED))  # valid: to be tried again, and stopped before
         ]
     )
 

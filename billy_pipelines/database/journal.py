@@ -178,14 +178,15 @@ class Journal:
         with self._engine.connect() as connection:
             return {str(row[0]): int(row[1]) for row in connection.execute(query, {"job": self._job_id})}
 
-    def partly_written(self) -> set[int]:
-        """Planned changes of which a part is in Billy already (`doubts`): they are finished as they were planned."""
+    def partly_written(self, statuses: Sequence[str] = ("planned",)) -> set[int]:
+        """Changes of which a part is in Billy already (`doubts`); planned ones are finished as they were planned."""
         query = text(
-            "SELECT item_index FROM billy.billy_bulk_job_items WHERE job_id = :job AND status = 'planned'"
+            "SELECT item_index FROM billy.billy_bulk_job_items WHERE job_id = :job AND status = ANY(:statuses)"
             " AND action = 'update' AND after_image IS NOT NULL"
         )
         with self._engine.connect() as connection:
-            return {int(row[0]) for row in connection.execute(query, {"job": self._job_id})}
+            values = {"job": self._job_id, "statuses": list(statuses)}
+            return {int(row[0]) for row in connection.execute(query, values)}
 
     def claimed_elsewhere(self) -> set[str]:
         """Billy ids that rows of the organization's other jobs are known to have made since this job began."""

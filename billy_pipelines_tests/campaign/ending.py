@@ -59,5 +59,6 @@ def _is_over(job: JobRow, before: JobRow | None) -> bool:
         return True
     if job.status == State.FAILED and job.errors and job.errors[-1]["code"] in UNENDING:
         return True
-    # Its failed rows were tried once more, and it is as it was.
-    return job.status == State.COMPLETED_WITH_ERRORS and before is not None and before.counts == job.counts
+    # Its failed rows were tried once more, and it is as it was. One that broke off has not had them tried.
+    ends = (State.COMPLETED_WITH_ERRORS,) * 2
+    return before is not None and (before.status, job.status) == ends and before.counts == job.counts
