@@ -17,6 +17,8 @@ from billy_pipelines.bulk import group_commit, lifecycle, reports
 from billy_pipelines.bulk.context import load_job
 from billy_pipelines.bulk.group_commit import DatabaseThread, JournalGone
 from billy_pipelines.database.engine import open_engine
+from billy_pipelines.database.items import Outcome
+from billy_pipelines.database.jobs import update_job
 from billy_pipelines.sandbox import Fault, SandboxServer
 from billy_pipelines.settings import Settings
 from billy_pipelines_tests.bulk.jobs import check_accounts, customers_csv, names_created, numbered, run_job, take_in
@@ -107,3 +109,22 @@ def test_a_database_that_stayed_away_is_not_waited_for_twice(monkeypatch: pytest
     first, then = asyncio.run(scenario())
     assert first > 1
     assert then == 1
+
+
+def test_a_half_that_is_to_be_tried_again_is_not_unprocessed_when_the_job_is_stopped_before(
+    settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    there = {"name": "Kunde 1 ApS", "contactNo": "1", "isCustomer": True, "phone": "11111111"}
+    [record_id] = sandbox.sandbox.add("contacts", [there])
+    file = customers_csv(tmp_path / "kunder.csv", [{"contactNo": "1", "phone": "22222222"}])
+    job_id = take_in(settings, engine, file, operation="update").job.job_id
+    assert run_job(settings, engine, job_id).counts["updated"] == 1
+    half = Outcome(0, "failed", record_id, after_image={"phone": "22222222"}, error_code="partly_changed")
+    load_job(settings, engine, job_id).journal.write([half])
+    update_job(engine, job_id, status="completed_with_errors")
+
+    lifecycle.begin(load_job(settings, engine, job_id), "a run that is stopped at once")
+    row = lifecycle.end_cancelled(load_job(settings, engine, job_id))
+    assert (row.counts["failed"], row.counts["unprocessed"]) == (1, 0)
+    assert load_job(settings, engine, job_id).journal.items()[0].error_code == "outcome_unknown"
+    assert run_job(settings, engine, job_id).counts["updated"] == 1
