@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from billy_pipelines.billy.client import BillyClient
@@ -38,17 +38,21 @@ class Doubts:
         bulk = self._options.bulk_save is Switch.on
         self._most_attempts = MOST_ATTEMPTS + (self._options.batch_size.bit_length() if bulk else 0)
 
-    async def settle(self, doubtful: Sequence[Item], records: Sequence[Any], ours: set[str]) -> list[Outcome]:
+    async def settle(
+        self, doubtful: Sequence[Item], records: Sequence[Any], ours: set[str], changed: Collection[str]
+    ) -> list[Outcome]:
         """Decide rows in doubt against a complete, fresh listing. Those Billy does not have are to be planned anew.
 
-        `ours`, the ids this job is known to have made, grows by what is found.
+        `ours`, the ids this job is known to have made, grows by what is found; `changed`: ids of what other jobs have
+        changed since.
 
         Raises:
             BillyError: a record could not be read.
         """
         creates = [item for item in doubtful if item.action == CREATE]
         register = await self._register_for(creates, records, ours)
-        outcomes = [self._settle_create(found) for found in settle_creates(self._resource, creates, register, ours)]
+        settled = settle_creates(self._resource, creates, register, ours, changed)
+        outcomes = [self._settle_create(found) for found in settled]
         changes = [item for item in doubtful if item.action != CREATE]
         for start in range(0, len(changes), READ_TOGETHER):
             outcomes += await asyncio.gather(*map(self._settle_change, changes[start : start + READ_TOGETHER]))

@@ -109,7 +109,8 @@ class Execution(Workplace):
             # Another job can have made an equal record meanwhile: one that is known as its is not ours.
             others = await thread.run(journal.claimed_elsewhere) - ours
             taken = ours | others
-            outcomes = await Doubts(self.job, client, self.references).settle(doubtful, records, taken)
+            changed = await thread.run(journal.changed_elsewhere)
+            outcomes = await Doubts(self.job, client, self.references).settle(doubtful, records, taken, changed)
             await thread.run(lambda: journal.write(outcomes))
             ours = taken - others
         register = self._register(record for record in records if record.id not in ours)

@@ -9,7 +9,7 @@ fits every record of that name, and would take the one that only a fuller row ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,9 +29,14 @@ class Settled:
 
 
 def settle_creates(
-    resource: Resource[Any], in_doubt: Iterable[Item], register: Register[Any], claimed_ids: set[str]
+    resource: Resource[Any],
+    in_doubt: Iterable[Item],
+    register: Register[Any],
+    claimed_ids: set[str],
+    changed_ids: Collection[str] = (),
 ) -> list[Settled]:
-    """Decide each row in doubt against a complete, fresh listing. `claimed_ids` grows by the records given out."""
+    """Decide each row in doubt against a complete, fresh listing. `claimed_ids` grows by the records given out;
+    `changed_ids`: records that another job has written on since, whose content tells nothing of who made them."""
 
     def appeared(item: Item) -> list[Any]:
         before = set((item.before_image or {}).get("same_name_ids", []))
@@ -47,7 +52,8 @@ def settle_creates(
     items = list(in_doubt)
     made: dict[int, Any] = {}
     for item in sorted(items, key=fullness, reverse=True):
-        exact = [record for record in appeared(item) if _is_as_sent(resource, item.item_data or {}, record)]
+        row = item.item_data or {}
+        exact = [r for r in appeared(item) if r.id not in changed_ids and _is_as_sent(resource, row, r)]
         if exact:
             claimed_ids.add(exact[0].id)
             made[item.item_index] = exact[0]

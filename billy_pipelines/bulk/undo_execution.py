@@ -103,7 +103,8 @@ class UndoExecution(Workplace):
         references = await target.resource.load_references(client, target.terms, fields, records)
         # Of a dead job's rows some never arrived, and another job can have made their records since.
         taken = await thread.run(lambda: target.journal.claimed_ids() | target.journal.claimed_elsewhere())
-        outcomes = await Doubts(target, client, references).settle(doubtful, records, taken)
+        changed = await thread.run(target.journal.changed_elsewhere)
+        outcomes = await Doubts(target, client, references).settle(doubtful, records, taken, changed)
         await thread.run(lambda: target.journal.write(outcomes))
 
     def _take_rows(self) -> None:

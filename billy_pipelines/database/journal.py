@@ -190,14 +190,21 @@ class Journal:
 
     def claimed_elsewhere(self) -> set[str]:
         """Billy ids that rows of the organization's other jobs are known to have made since this job began."""
+        return self._of_other_jobs("i.action = 'create' AND i.status IN ('created', 'failed')")
+
+    def changed_elsewhere(self) -> set[str]:
+        """Billy ids that rows of the organization's other jobs have changed, or may have, since this job began."""
+        return self._of_other_jobs("i.action IN ('update', 'archive') AND i.attempts > 0")
+
+    def _of_other_jobs(self, condition: str) -> set[str]:
         query = text(
             "SELECT i.billy_id FROM billy.billy_bulk_jobs AS mine JOIN billy.billy_bulk_jobs AS other"
             " ON other.organization = mine.organization AND other.job_id <> mine.job_id"
             # A job that was killed has rows that are younger than its own last word.
             " AND other.updated_at >= mine.created_at - interval '1 hour'"
             " JOIN billy.billy_bulk_job_items AS i ON i.job_id = other.job_id"
-            " WHERE mine.job_id = :job AND i.action = 'create' AND i.billy_id IS NOT NULL"
-            " AND i.status IN ('created', 'failed') AND i.updated_at >= mine.created_at"
+            " WHERE mine.job_id = :job AND i.billy_id IS NOT NULL AND i.updated_at >= mine.created_at"
+            f" AND {condition}"
         )
         with self._engine.connect() as connection:
             return {str(row[0]) for row in connection.execute(query, {"job": self._job_id})}

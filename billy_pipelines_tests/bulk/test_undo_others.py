@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
+from billy_pipelines.bulk.context import load_job
 from billy_pipelines.database.jobs import JobRow
 from billy_pipelines.sandbox import Fault, SandboxServer
 from billy_pipelines.settings import Settings
@@ -55,6 +56,25 @@ def test_another_jobs_record_is_not_taken_for_one_of_the_dead_job(
     undone = take_back(settings, engine, dead.job_id)
     assert [(row["line"], row["verdict"]) for row in undone.rows if row["verdict"] == "reversed"] == [("3", "reversed")]
     assert {contact["name"] for contact in sandbox.sandbox.contacts} == {"Kunde 1 ApS", "Kunde 3 ApS"}
+
+
+def test_what_another_job_has_made_equal_is_not_taken_for_made(
+    settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path, cut: Cut
+) -> None:
+    """A person's record, which another job's update gave the content of the row in doubt."""
+    rows = [{"name": "Kunde 1 ApS", "city": "Ribe"}, {"name": "Kunde 2 ApS", "city": "Ribe"}]
+    job_id = take_in(settings, engine, customers_csv(tmp_path / "a.csv", rows)).job.job_id
+    run_job(settings, engine, job_id)
+    sandbox.sandbox.delete_contact(_id(sandbox, "Kunde 1 ApS"))
+    cut(job_id, 2, "interrupted")
+    sandbox.sandbox.add("contacts", [{"name": "Kunde 1 ApS", "cityText": "Ry", "isCustomer": True}])
+    file = customers_csv(tmp_path / "b.csv", rows[:1])
+    update = take_in(settings, engine, file, on_existing="update").job.job_id
+    assert run_job(settings, engine, update).counts["updated"] == 1
+
+    row = run_job(settings, engine, job_id)
+    assert (row.counts["created"], row.counts["failed"]) == (1, 1)
+    assert load_job(settings, engine, job_id).journal.items()[0].error_code == "outcome_unknown"
 
 
 def test_a_record_in_which_a_person_has_written_more_is_kept(
