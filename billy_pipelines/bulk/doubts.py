@@ -130,7 +130,7 @@ class Doubts:
         else:
             remaining, moved = self._writes.compare_with_plan(item, record)
             if not remaining and not moved:
-                return Outcome(item.item_index, done, billy_id=record.id, after_image=record.image())
+                return Outcome(item.item_index, done, billy_id=record.id, after_image=self._as_left(item, record))
             if len(remaining) + len(moved) < len(item.changes or {}):
                 return self._partly_done(item, record, moved)
         # Only now: the last attempt of many may have been carried out.
@@ -142,9 +142,11 @@ class Doubts:
         """A row can need several requests, and some were carried out: it is finished as it was planned, if nobody has
         changed the rest since. Planned anew, it would find its own doing and take it for somebody else's."""
         if not moved and item.attempts < self._most_attempts:
-            return Outcome(item.item_index, PLANNED, after_image=record.image())
+            return Outcome(item.item_index, PLANNED, after_image=self._as_left(item, record))
         said = f"{', '.join(moved)} changed meanwhile" if moved else f"no clear answer {item.attempts} times"
         text = sentence("partly_changed", self._options.language, message=said)
-        return Outcome(
-            item.item_index, Verdict.FAILED, after_image=record.image(), error_code="partly_changed", error=text
-        )
+        image = self._as_left(item, record)
+        return Outcome(item.item_index, Verdict.FAILED, after_image=image, error_code="partly_changed", error=text)
+
+    def _as_left(self, item: Item, record: Any) -> dict[str, Any]:
+        return self._resource.as_left(item.before_image or {}, item.changes, record)

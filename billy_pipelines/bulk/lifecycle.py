@@ -73,12 +73,12 @@ def begin(job: JobContext, run_id: str, options: dict[str, Any] | None = None) -
     closed = Halted("job_closed", f"Job {job.job_id} is {job.row.status}; a run cannot change that.")
     if job.row.status not in BEGINNABLE:
         raise closed
-    # Before the state: a kill in between leaves rows that the next run reopens again, and none that it passes over.
+    again = []
     if job.row.status == State.COMPLETED_WITH_ERRORS:
-        for each in (job, *_parts(job)):
-            reopen(each)
+        again = [(each.journal, reopened(each)) for each in (job, *_parts(job))]
     elif job.row.status in (State.CANCELLED, State.FAILED):
-        job.journal.write(wanted_again(job.journal.leaders([Verdict.FAILED])))
+        again = [(job.journal, wanted_again(job.journal.leaders([Verdict.FAILED])))]
+    # In one transaction: a kill in between leaves neither rows that are passed over nor counts that are wrong.
     with job.engine.begin() as connection:
         changed = change_status(
             connection,
@@ -87,8 +87,10 @@ def begin(job: JobContext, run_id: str, options: dict[str, Any] | None = None) -
             new=State.VALIDATING if _is_new(job) else State.PROCESSING,
             **values,
         )
-    if not changed:
-        raise closed
+        if not changed:
+            raise closed
+        for journal, outcomes in again:
+            journal.write(outcomes, connection)
     return load_job(job.settings, job.engine, job.job_id)
 
 
@@ -127,8 +129,8 @@ def _is_new(job: JobContext) -> bool:
     return not job.journal.counts()
 
 
-def reopen(job: JobContext) -> None:
-    """Failed rows are to be tried again. Those whose outcome is unknown are looked for first, never sent blindly."""
+def reopened(job: JobContext) -> list[Outcome]:
+    """Failed rows, to be tried again. Those whose outcome is unknown are looked for first, never sent blindly."""
     failed = job.journal.leaders([Verdict.FAILED])
     unknown = [Outcome(i.item_index, OUTCOME_UNKNOWN) for i in failed if i.error_code == "outcome_unknown"]
     # A create that failed although the record was made (its totals differ) is never made a second time.
@@ -146,7 +148,7 @@ def reopen(job: JobContext) -> None:
     ]
     # What an undo kept may not be edited, or in use, any more.
     kept = [Outcome(i.item_index, VALID) for i in job.journal.leaders([UndoVerdict.KEPT])]
-    job.journal.write([*unknown, *again, *halves, *wanted_again(failed), *kept])
+    return [*unknown, *again, *halves, *wanted_again(failed), *kept]
 
 
 def _is_held(job: JobContext, item: Item) -> bool:

@@ -55,12 +55,20 @@ def settle_creates(
         row = item.item_data or {}
         exact = [r for r in appeared(item) if r.id not in changed_ids and _is_as_sent(resource, row, r)]
         if exact:
-            claimed_ids.add(exact[0].id)
-            made[item.item_index] = exact[0]
+            # Of several, the one that says least beside what was sent: somebody else had more to say.
+            nearest = min(exact, key=lambda record: _said_beside(resource, row, record))
+            claimed_ids.add(nearest.id)
+            made[item.item_index] = nearest
     return [
         Settled(item, made[item.item_index]) if item.item_index in made else Settled(item, suspects=appeared(item))
         for item in items
     ]
+
+
+def _said_beside(resource: Resource[Any], row: Mapping[str, Any], record: Any) -> int:
+    """In how many fields a record says something that was not sent."""
+    sent = resource.create_body(dict(row))
+    return sum(bool(getattr(record, key, None)) and not sent.get(key) for key in resource.writable)
 
 
 def _is_as_sent(resource: Resource[Any], row: Mapping[str, Any], record: Any) -> bool:

@@ -35,9 +35,10 @@ from billy_pipelines.bulk.verdicts import (
     Verdict,
 )
 from billy_pipelines.bulk.workplace import Stopped, Workplace
-from billy_pipelines.database.items import Item, NewItem, PlannedItem
+from billy_pipelines.database.items import Item, NewItem, Outcome, PlannedItem
 from billy_pipelines.database.jobs import has_written, update_job
 from billy_pipelines.database.undoing import last_index, taken_back
+from billy_pipelines.schemas.codes import sentence
 from billy_pipelines.schemas.resource import PlanTerms
 
 
@@ -92,20 +93,24 @@ class UndoExecution(Workplace):
         self.progress.phase = "planning"
 
     async def _settle_target(self, client: BillyClient, thread: DatabaseThread, stop: asyncio.Event) -> None:
-        """What the job itself left in doubt is found out first: nothing else can tell what it has made."""
+        """What the job itself left in doubt is found out first: nothing else can tell what it has made. What it has
+        done by half is not finished any more."""
         target = await thread.run(lambda: self.target)
         doubtful = await thread.run(lambda: target.journal.leaders(IN_DOUBT))
-        if not doubtful:
-            return
-        await self._wait_for_the_dead(stop)
-        fields = await thread.run(target.journal.fields)
-        records = await target.resource.read_all(client)
-        references = await target.resource.load_references(client, target.terms, fields, records)
-        # Of a dead job's rows some never arrived, and another job can have made their records since.
-        taken = await thread.run(lambda: target.journal.claimed_ids() | target.journal.claimed_elsewhere())
-        changed = await thread.run(target.journal.changed_elsewhere)
-        outcomes = await Doubts(target, client, references).settle(doubtful, records, taken, changed)
-        await thread.run(lambda: target.journal.write(outcomes))
+        if doubtful:
+            await self._wait_for_the_dead(stop)
+            fields = await thread.run(target.journal.fields)
+            records = await target.resource.read_all(client)
+            references = await target.resource.load_references(client, target.terms, fields, records)
+            # Of a dead job's rows some never arrived, and another job can have made their records since.
+            taken = await thread.run(lambda: target.journal.claimed_ids() | target.journal.claimed_elsewhere())
+            changed = await thread.run(target.journal.changed_elsewhere)
+            outcomes = await Doubts(target, client, references).settle(doubtful, records, taken, changed)
+            await thread.run(lambda: target.journal.write(outcomes))
+        text = sentence("partly_changed", target.options.language, message="the job was taken back before")
+        halves = await thread.run(lambda: target.journal.partly_written((VALID, PLANNED)))
+        ended = [Outcome(index, Verdict.FAILED, error_code="partly_changed", error=text) for index in halves]
+        await thread.run(lambda: target.journal.write(ended))
 
     def _take_rows(self) -> None:
         """Put the rows to be taken back on record, in reverse order; anew as long as nothing was sent."""

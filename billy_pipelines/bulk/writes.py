@@ -169,7 +169,8 @@ class Writes:
 
     def _changed(self, item: Item, before: dict[str, Any], record: Any) -> Outcome:
         verdict = VERDICT_OF_ACTION[item.action or ""]
-        return Outcome(item.item_index, verdict, billy_id=record.id, before_image=before, after_image=record.image())
+        after = self._resource.as_left(before, item.changes, record)
+        return Outcome(item.item_index, verdict, billy_id=record.id, before_image=before, after_image=after)
 
     async def _delete(self, item: Item, record: Any, before: dict[str, Any], permitted: bool) -> Outcome:
         """A record that Billy keeps because something refers to it is archived instead, where that was allowed.
@@ -216,7 +217,7 @@ class Writes:
             Verdict.FAILED,
             billy_id=record.id,
             before_image=before,
-            after_image=now.image(),
+            after_image=self._resource.as_left(before, item.changes, now),
             error_code="partly_changed",
             error=text,
         )

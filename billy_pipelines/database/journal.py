@@ -6,6 +6,7 @@ Rows travel as one JSON parameter per statement (`jsonb_to_recordset`), so 500 c
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import islice
 from typing import Any
 
@@ -126,9 +127,9 @@ class Journal:
             for start in range(0, len(rows), CHUNK):
                 self._update(connection, _PLAN, rows[start : start + CHUNK])
 
-    def write(self, changes: Sequence[Sending | Outcome]) -> None:
-        """Write marks and outcomes in one transaction, outcomes of a row after its mark."""
-        with self._engine.begin() as connection:
+    def write(self, changes: Sequence[Sending | Outcome], connection: Connection | None = None) -> None:
+        """Write marks and outcomes in one transaction, outcomes of a row after its mark; or in that of `connection`."""
+        with nullcontext(connection) if connection is not None else self._engine.begin() as connection:
             self._update(connection, _SENDING, [c for c in changes if isinstance(c, Sending)])
             self._update(connection, _OUTCOME, [c for c in changes if isinstance(c, Outcome)])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from billy_pipelines.schemas.contact_meaning import FLAGS, PERSONS, TERMS, WIRE_KEYS
+from billy_pipelines.schemas.contact_meaning import FLAGS, PERSONS, TERMS, TERMS_KEYS, WIRE_KEYS
 from billy_pipelines.schemas.payment_terms import Terms
 from billy_pipelines.schemas.undoing import ChildList, Image, Undoing
 
@@ -34,6 +34,6 @@ CONTACTS_UNDO = Undoing(
         *("isSalesTaxExempt", "defaultTaxRateId", "emailAttachmentDeliveryMode"),
     ),
     children=(_PERSONS,),
-    names={key: field for field, key in WIRE_KEYS.items()},
+    names={key: field for field, key in WIRE_KEYS.items()} | dict.fromkeys(TERMS_KEYS, TERMS),
     row=_row,
 )

@@ -18,7 +18,7 @@ from billy_pipelines.billy.models import Record
 from billy_pipelines.schemas.codes import Problem
 from billy_pipelines.schemas.export import Export
 from billy_pipelines.schemas.row_schema import Column, RowSchema
-from billy_pipelines.schemas.undoing import NOTHING_OF_ITS_OWN, Undoing
+from billy_pipelines.schemas.undoing import NOTHING_OF_ITS_OWN, Undoing, own_keys
 from billy_pipelines.settings import Organization
 
 R = TypeVar("R", bound=Record)
@@ -212,6 +212,16 @@ class Resource(Generic[R]):
         """Writable fields in which a record is no more what its image says."""
         now = record.image()
         return [key for key in self.writable if key in before and not _alike(before[key], now.get(key))]
+
+    def as_left(self, before: Mapping[str, Any], changes: Mapping[str, Any] | None, record: R) -> dict[str, Any]:
+        """The record as a change has left it, for its image: what people wrote into other fields meanwhile is not the
+        change's doing, and an undo must not take it back."""
+        theirs = {
+            key: before[key]
+            for key in own_keys(self.undo, self.writable)
+            if changes and key in before and self.undo.names.get(key, key) not in changes
+        }
+        return record.image() | {key: old for key, old in theirs.items() if key not in self.undo.computed}
 
     @property
     def name(self) -> str:

@@ -77,7 +77,7 @@ def test_a_kill_while_failed_rows_are_reopened_passes_none_of_them_over(
 
     steps: list[str] = []
     with monkeypatch.context() as patch:
-        for name in ("change_status", "reopen"):  # whichever comes second is not reached
+        for name in ("change_status", "reopened"):  # whichever comes second is not reached
             patch.setattr(lifecycle, name, _cut_off_at_second(getattr(lifecycle, name), steps))
         with pytest.raises(KeyboardInterrupt):
             lifecycle.begin(load_job(settings, engine, job_id), "killed-run")
