@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -142,7 +142,9 @@ def gather(
 
 def _of_undo(asked: Asked, ledger: Sequence[Change], requests: Sequence[RequestEntry]) -> frozenset[int]:
     """What came through the API meanwhile, but for what a killed process of the job itself still had on its way."""
-    earlier = {each.request_id for each in requests if datetime.fromisoformat(each.time) < asked.began}
+    # What left before the kill reaches a slow Billy's log a little later; an undo needs longer for its first request.
+    began = asked.began + timedelta(seconds=0.3)
+    earlier = {each.request_id for each in requests if datetime.fromisoformat(each.time) < began}
     return frozenset(
         change.sequence
         for change in ledger[asked.since : asked.until]
