@@ -134,21 +134,25 @@ def gather(
     undo = None
     if asked is not None:
         lines = _lines(job_folder(settings, asked.job_id) / "undo.csv")
-        undo = UndoSeen(asked, _of_undo(asked, ledger, requests), undos, lines)
+        undo = UndoSeen(asked, _of_undo(history, asked, ledger, requests), undos, lines)
     return Evidence(
         history, ledger, requests, books, jobs, tuple(silences), final, opening or {}, dict(added or {}), undo
     )
 
 
-def _of_undo(asked: Asked, ledger: Sequence[Change], requests: Sequence[RequestEntry]) -> frozenset[int]:
-    """What came through the API meanwhile, but for what a killed process of the job itself still had on its way."""
-    # What left before the kill reaches a slow Billy's log a little later; an undo needs longer for its first request.
-    began = asked.began + timedelta(seconds=0.3)
-    earlier = {each.request_id for each in requests if datetime.fromisoformat(each.time) < began}
+def _of_undo(
+    history: History, asked: Asked, ledger: Sequence[Change], requests: Sequence[RequestEntry]
+) -> frozenset[int]:
+    """What came through the API meanwhile, but for what a killed process of the job itself still had on its way: a slow
+    Billy commits that a little later, and an undo has to read from the same Billy before it writes."""
+    slowest = float(str(history.switches.get("latency") or 0).split("-")[-1])
+    earlier = {each.request_id for each in requests if datetime.fromisoformat(each.time) < asked.began}
     return frozenset(
         change.sequence
         for change in ledger[asked.since : asked.until]
-        if change.request_id != IN_PROCESS and change.request_id not in earlier
+        if change.request_id != IN_PROCESS
+        and change.request_id not in earlier
+        and datetime.fromisoformat(change.time) >= asked.began + timedelta(seconds=slowest)
     )
 
 
