@@ -15,19 +15,19 @@ from billy_pipelines.settings import Settings
 from billy_pipelines_tests.bulk.jobs import customers_csv, run_job, take_in
 from billy_pipelines_tests.bulk.taking_back import books, ended, take_back, work_on
 
-Cut = Callable[[str, int, str], None]
+Cut = Callable[..., None]
 
 
 @pytest.fixture
 def cut(engine: Engine) -> Cut:
     """Put a job, and one of its rows, to where a kill -9 right after the row's mark leaves them."""
 
-    def cut(job_id: str, line: int, status: str) -> None:
-        values = {"job": job_id, "line": line, "status": status}
+    def cut(job_id: str, line: int, status: str, billy_id: str | None = None) -> None:
+        values = {"job": job_id, "line": line, "status": status, "id": billy_id}
         with engine.begin() as connection:
             connection.execute(
                 text(
-                    "UPDATE billy.billy_bulk_job_items SET status = 'sending', billy_id = NULL, after_image = NULL"
+                    "UPDATE billy.billy_bulk_job_items SET status = 'sending', billy_id = :id, after_image = NULL"
                     " WHERE job_id = :job AND line = :line"
                 ),
                 values,
@@ -84,6 +84,45 @@ def test_a_record_in_which_a_person_has_written_more_is_kept(
     undone = take_back(settings, engine, dead.job_id)
     assert list(zip(undone.verdicts, undone.codes, strict=True)) == [("kept", "job_unsettled"), ("reversed", "")]
     assert [contact["street"] for contact in sandbox.sandbox.contacts] == ["Skrevet i hånden 1"]
+
+
+def test_what_a_person_wrote_before_a_change_was_settled_is_not_taken_back_with_it(
+    settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path, cut: Cut
+) -> None:
+    """The change is found done when the job goes on; by then the record holds more than the change wrote."""
+    [record_id] = sandbox.sandbox.add("contacts", [{"name": "A", "contactNo": "1", "phone": "11", "isCustomer": True}])
+    rows = [{"contactNo": "1", "phone": "22222222"}]
+    job_id = take_in(settings, engine, customers_csv(tmp_path / "a.csv", rows), operation="update").job.job_id
+    assert run_job(settings, engine, job_id).counts["updated"] == 1
+    cut(job_id, 2, "interrupted", billy_id=record_id)
+    sandbox.sandbox.change_contact(record_id, street="Skrevet i hånden 1")
+    assert run_job(settings, engine, job_id).counts["updated"] == 1
+
+    assert take_back(settings, engine, job_id).verdicts == ["reversed"]
+    [contact] = sandbox.sandbox.contacts
+    assert (contact["phone"], contact["street"]) == ("11", "Skrevet i hånden 1")
+
+
+def test_the_half_of_a_row_of_a_dead_job_is_taken_back_and_told(
+    settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path, cut: Cut
+) -> None:
+    """Killed between the record's request and that of its person."""
+    primary = [{"name": "P", "email": "gammel@p.example", "isPrimary": True}]
+    there = {"name": "A", "contactNo": "1", "cityText": "Ry", "isCustomer": True, "contactPersons": primary}
+    [record_id] = sandbox.sandbox.add("contacts", [there])
+    before = books(sandbox)
+    rows = [{"contactNo": "1", "city": "Ribe", "email": "ny@p.example"}]
+    job_id = take_in(settings, engine, customers_csv(tmp_path / "a.csv", rows), operation="update").job.job_id
+    assert run_job(settings, engine, job_id).counts["updated"] == 1
+    cut(job_id, 2, "interrupted", billy_id=record_id)
+    [person] = sandbox.sandbox.records("contactPersons")
+    sandbox.sandbox.change("contactPersons", person["id"], email="gammel@p.example")
+
+    undone = take_back(settings, engine, job_id)
+    assert undone.verdicts == ["reversed"]
+    assert load_job(settings, engine, job_id).journal.items()[0].error_code == "partly_changed"
+    assert (undone.target.status, undone.target.counts["failed"]) == ("undone", 1)
+    assert books(sandbox) == before
 
 
 def test_what_another_job_made_is_not_called_made_again(
