@@ -216,12 +216,13 @@ class Resource(Generic[R]):
     def as_left(self, before: Mapping[str, Any], changes: Mapping[str, Any] | None, record: R) -> dict[str, Any]:
         """The record as a change has left it, for its image: what people wrote into other fields meanwhile is not the
         change's doing, and an undo must not take it back."""
-        theirs = {
-            key: before[key]
-            for key in own_keys(self.undo, self.writable)
-            if changes and key in before and self.undo.names.get(key, key) not in changes
-        }
-        return record.image() | {key: old for key, old in theirs.items() if key not in self.undo.computed}
+        if not changes:
+            return record.image()
+        fields = {key: self.undo.names.get(key, key) for key in own_keys(self.undo, self.writable)}
+        theirs = [key for key, field in fields.items() if field not in changes and key not in self.undo.computed]
+        if set(changes) <= set(fields.values()):  # then nothing that hangs on it was changed
+            theirs += [each.field for each in self.undo.children if before.get(each.field) is not None]
+        return record.image() | {key: before[key] for key in theirs if key in before}
 
     @property
     def name(self) -> str:

@@ -96,11 +96,13 @@ def test_what_a_person_wrote_before_a_change_was_settled_is_not_taken_back_with_
     assert run_job(settings, engine, job_id).counts["updated"] == 1
     cut(job_id, 2, "interrupted", billy_id=record_id)
     sandbox.sandbox.change_contact(record_id, street="Skrevet i hånden 1")
+    sandbox.sandbox.add("contactPersons", [{"contactId": record_id, "name": "Ny", "email": "ny@a.example"}])
     assert run_job(settings, engine, job_id).counts["updated"] == 1
 
     assert take_back(settings, engine, job_id).verdicts == ["reversed"]
     [contact] = sandbox.sandbox.contacts
     assert (contact["phone"], contact["street"]) == ("11", "Skrevet i hånden 1")
+    assert [person["email"] for person in sandbox.sandbox.records("contactPersons")] == ["ny@a.example"]
 
 
 def test_the_half_of_a_row_of_a_dead_job_is_taken_back_and_told(
