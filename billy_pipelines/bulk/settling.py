@@ -56,7 +56,7 @@ def settle_creates(
         exact = [r for r in appeared(item) if r.id not in changed_ids and _is_as_sent(resource, row, r)]
         if exact:
             # Of several, the one that says least beside what was sent: somebody else had more to say.
-            nearest = min(exact, key=lambda record: _said_beside(resource, row, record))
+            nearest = min(exact, key=lambda r: _said_beside(resource, row, r, resource.writable))
             claimed_ids.add(nearest.id)
             made[item.item_index] = nearest
     return [
@@ -65,16 +65,14 @@ def settle_creates(
     ]
 
 
-def _said_beside(resource: Resource[Any], row: Mapping[str, Any], record: Any) -> int:
-    """In how many fields a record says something that was not sent."""
+def _said_beside(resource: Resource[Any], row: Mapping[str, Any], record: Any, keys: Iterable[str]) -> int:
+    """In how many of these fields a record says something that was not sent."""
     sent = resource.create_body(dict(row))
-    return sum(bool(getattr(record, key, None)) and not sent.get(key) for key in resource.writable)
+    return sum(bool(getattr(record, key, None)) and not sent.get(key) for key in keys)
 
 
 def _is_as_sent(resource: Resource[Any], row: Mapping[str, Any], record: Any) -> bool:
-    sent = resource.create_body(dict(row))
-    by_people = any(getattr(record, key, None) and not sent.get(key) for key in resource.by_hand)
-    return not by_people and not resource.differences(row, record)
+    return not resource.differences(row, record) and not _said_beside(resource, row, record, resource.by_hand)
 
 
 def _said(value: Any) -> int:

@@ -77,7 +77,6 @@ FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(item_index int, status text, 
 WHERE i.job_id = :job AND i.item_index = ANY(:indexes) AND i.item_index = r.item_index
 """
 
-
 _BEFORE = """
 UPDATE billy.billy_bulk_job_items AS i SET before_image = r.before_image, updated_at = clock_timestamp()
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(item_index int, before_image jsonb)
@@ -285,15 +284,13 @@ class Journal:
 
     def _update(self, connection: Connection, statement: str, rows: Sequence[Any]) -> None:
         """One change of a row is made, its last: an UPDATE that finds several takes any of them."""
-        last = list({row.item_index: row for row in rows}.values())
-        if self._execute(connection, statement, last) != len(last):
+        last = {row.item_index: row for row in rows}
+        # Without the indexes PostgreSQL, which cannot know how many rows the JSON has, reads all of the job each time.
+        if self._execute(connection, statement, list(last.values()), indexes=list(last)) != len(last):
             raise LookupError(f"Rows to change are not in the journal of job {self._job_id}; nothing was changed.")
 
-    def _execute(self, connection: Connection, statement: str, rows: Sequence[Any]) -> int:
+    def _execute(self, connection: Connection, statement: str, rows: Sequence[Any], **more: Any) -> int:
         if not rows:
             return 0
-        values: dict[str, Any] = {"job": self._job_id, "rows": storable_json([vars(row) for row in rows])}
-        if ":indexes" in statement:
-            # Without them PostgreSQL, which cannot know how many rows the JSON has, reads all of the job each time.
-            values["indexes"] = [row.item_index for row in rows]
-        return connection.execute(text(statement), values).rowcount
+        payload = storable_json([vars(row) for row in rows])
+        return connection.execute(text(statement), {"job": self._job_id, "rows": payload, **more}).rowcount

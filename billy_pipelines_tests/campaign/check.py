@@ -239,14 +239,9 @@ def _strangers(evidence: Evidence, told: Sequence[Told]) -> Iterator[Violation]:
     for change in _by_jobs(evidence):
         if change.id not in before or change.operation == "create" or change.resource != before[change.id]:
             continue
-        if not any(_may_have_written(each) or _is_half_taken_back(evidence, each) for each in admits[change.id]):
+        if not any(_may_have_written(each) for each in admits[change.id]):
             rows = [str(each) for each in admits[change.id]]
             yield Violation("unaccounted change", f"{change.operation} of {change.id} at {change.time}; rows: {rows}")
-
-
-def _is_half_taken_back(evidence: Evidence, each: Told) -> bool:
-    """A half that waited to be finished when its job was taken back; what became of it is the undo's to say."""
-    return evidence.undo is not None and each.item.status in (VALID, PLANNED, Verdict.UNPROCESSED)
 
 
 def _may_have_written(each: Told) -> bool:

@@ -19,6 +19,7 @@ from billy_pipelines_tests.campaign import process
 from billy_pipelines_tests.campaign.happenings import Happenings
 from billy_pipelines_tests.campaign.process import Task, Told
 from billy_pipelines_tests.campaign.shapes import Event
+from billy_pipelines_tests.support import wait_until
 
 LONGEST_TURN = 100.0
 """Seconds; what takes longer hangs. The longest patience of the engine, for PostgreSQL, is 30 s."""
@@ -122,7 +123,8 @@ def _listen(each: Member) -> None:
 
 def _end_by_force(each: Member) -> None:
     os.kill(each.child.pid or 0, signal.SIGUSR1)
-    time.sleep(0.5)
+    with suppress(AssertionError):
+        wait_until(lambda: each.stacks.stat().st_size, 5)
     each.hung = each.stacks.read_text() or "it did not say where"
     each.child.kill()
     each.child.join()
