@@ -18,11 +18,12 @@ from billy_pipelines.bulk.context import JobContext, load_job
 from billy_pipelines.bulk.doubts import READ_TOGETHER, Doubts
 from billy_pipelines.bulk.group_commit import DatabaseThread
 from billy_pipelines.bulk.matching import Register
+from billy_pipelines.bulk.reports import table_of, write_results
 from billy_pipelines.bulk.sync import Readings
 from billy_pipelines.bulk.undo_books import UndoBooks
 from billy_pipelines.bulk.undo_doubts import UndoDoubts
 from billy_pipelines.bulk.undo_rules import BACK, Judgement, Rules, Said, Task
-from billy_pipelines.bulk.undo_target import mark_undoing, rows_to_undo, selection_of
+from billy_pipelines.bulk.undo_target import mark_undoing, rows_to_undo, selection_of, was_cut_off
 from billy_pipelines.bulk.undo_writes import UndoWrites
 from billy_pipelines.bulk.verdicts import (
     CREATE,
@@ -79,6 +80,9 @@ class UndoExecution(Workplace):
         await thread.run(lambda: self.note(f"books of {titled(company)}"))
         if not self.dry:
             await thread.run(lambda: mark_undoing(job.engine, job.row))
+            self.job = await thread.run(lambda: load_job(job.settings, job.engine, job.job_id))
+            if was_cut_off(self.job.row):
+                await self._bring_files_up_to_date(await thread.run(lambda: self.target))
             await self._settle_target(client, thread, stop)
         await thread.run(self._take_rows)
         statuses = await thread.run(job.journal.counts)
@@ -111,6 +115,13 @@ class UndoExecution(Workplace):
         halves = await thread.run(lambda: target.journal.partly_written((VALID, PLANNED)))
         ended = [Outcome(index, Verdict.FAILED, error_code="partly_changed", error=text) for index in halves]
         await thread.run(lambda: target.journal.write(ended))
+        if doubtful or ended:
+            await self._bring_files_up_to_date(target)
+
+    async def _bring_files_up_to_date(self, target: JobContext) -> None:
+        """Its files tell of its last end; since then its process has died, or more is known of its rows."""
+        if target.folder.is_dir():  # old jobs' folders are removed one day
+            await asyncio.to_thread(lambda: write_results(target, table_of(target)))
 
     def _take_rows(self) -> None:
         """Put the rows to be taken back on record, in reverse order; anew as long as nothing was sent."""

@@ -93,6 +93,11 @@ def mark_undoing(engine: Engine, undo: JobRow) -> None:
         update_job(connection, undo.job_id, source=source)
 
 
+def was_cut_off(undo: JobRow) -> bool:
+    """Whether the job that is taken back had lost its process, and not come to an end of its own."""
+    return ((undo.source.get(SELECTION) or {}).get("was") or {}).get(undo.undoes) == State.INTERRUPTED
+
+
 def settle_target(connection: Connection, engine: Engine, undo: JobRow) -> None:
     """The state of the job that was taken back, and of the one it was a part of, once an undo has ended: by what is
     left of them. In the transaction that ends the undo: neither is on record without the other."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,6 +85,11 @@ def test_a_record_in_which_a_person_has_written_more_is_kept(
     undone = take_back(settings, engine, dead.job_id)
     assert list(zip(undone.verdicts, undone.codes, strict=True)) == [("kept", "job_unsettled"), ("reversed", "")]
     assert [contact["street"] for contact in sandbox.sandbox.contacts] == ["Skrevet i hånden 1"]
+    # What the undo has found out stands in the files of the job too, which told of its earlier end.
+    job = load_job(settings, engine, dead.job_id)
+    assert job.journal.counts() == {"failed": 1, "created": 1}
+    with (job.folder / "results.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert [row["verdict"] for row in csv.DictReader(file, delimiter=";")] == ["failed", "created"]
 
 
 def test_what_a_person_wrote_before_a_change_was_settled_is_not_taken_back_with_it(
