@@ -118,9 +118,7 @@ class Doubts:
             if item.action == DELETE:
                 return Outcome(item.item_index, done, billy_id=item.billy_id)
             # The change can have arrived before somebody deleted the record; no reading tells any more.
-            key = f"{self._resource.label(item.item_data or {})!r} (id {item.billy_id})"
-            text = sentence("gone_in_doubt", self._options.language, key=key)
-            return Outcome(item.item_index, Verdict.FAILED, error_code="outcome_unknown", error=text)
+            return self._untellable(item, "gone_in_doubt")
         if item.action == DELETE:
             # Billy may have refused the delete, and the archiving after it got no clear answer.
             archived = self._resource.archive is not None and self._resource.is_archived(record)
@@ -133,10 +131,17 @@ class Doubts:
                 return Outcome(item.item_index, done, billy_id=record.id, after_image=self._as_left(item, record))
             if len(remaining) + len(moved) < len(item.changes or {}):
                 return self._partly_done(item, record, moved)
+            if moved:  # nor where somebody has written over it
+                return self._untellable(item, "overwritten_in_doubt", fields=", ".join(moved))
         # Only now: the last attempt of many may have been carried out.
         if item.attempts >= self._most_attempts:
             return self._failed(item, "no_clear_answer", number=item.attempts)
         return Outcome(item.item_index, VALID)
+
+    def _untellable(self, item: Item, code: str, **details: Any) -> Outcome:
+        key = f"{self._resource.label(item.item_data or {})!r} (id {item.billy_id})"
+        text = sentence(code, self._options.language, key=key, **details)
+        return Outcome(item.item_index, Verdict.FAILED, error_code="outcome_unknown", error=text)
 
     def _partly_done(self, item: Item, record: Any, moved: Sequence[str]) -> Outcome:
         """A row can need several requests, and some were carried out: it is finished as it was planned, if nobody has

@@ -207,6 +207,9 @@ FAILURES: dict[str, str] = {
     "gone_since_plan": "the record was deleted in Billy after the plan was made.",
     "gone_in_doubt": "Billy gave no clear answer, and the record was deleted there since. Whether the change arrived before "
     "that cannot be told any more. Look in Billy for {key}: if it is there again, hand the row in once more.",
+    "overwritten_in_doubt": "Billy gave no clear answer, and {fields} of {key} changed there since. Whether the change "
+    "arrived before that cannot be told any more, so nothing was written over. Look at the record in Billy: if it should "
+    "still be changed, hand the row in once more.",
     "not_settled": "Billy gave no clear answer ({message}), so it may be in the books. Do nothing by hand: when "
     "the job goes on (`billy retry`, or the same file once more) it looks there first, and never sends twice.",
     "outcome_unknown": "Billy gave no clear answer ({message}). Look in Billy for {key} before doing anything: "

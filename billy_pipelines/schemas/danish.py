@@ -179,6 +179,9 @@ DANISH: dict[str, str] = {
     "gone_since_plan": "posten blev slettet i Billy, efter at planen blev lagt.",
     "gone_in_doubt": "Billy gav intet klart svar, og posten er slettet dér siden. Om ændringen nåede frem før det, kan ikke "
     "længere afgøres. Se i Billy efter {key}: er den der igen, så aflevér rækken en gang til.",
+    "overwritten_in_doubt": "Billy gav intet klart svar, og {fields} på {key} er ændret dér siden. Om ændringen nåede frem "
+    "før det, kan ikke længere afgøres, så intet er skrevet over. Se på posten i Billy: skal den stadig ændres, så "
+    "aflevér rækken en gang til.",
     "not_settled": "Billy gav intet klart svar ({message}), så den kan være bogført. Gør intet i hånden: når jobbet "
     "fortsætter (`billy retry`, eller samme fil igen), ser det efter dér først og sender aldrig to gange.",
     "outcome_unknown": "Billy gav intet klart svar ({message}). Se i Billy efter {key}, før der gøres andet: "

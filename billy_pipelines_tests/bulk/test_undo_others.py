@@ -111,6 +111,29 @@ def test_what_a_person_wrote_before_a_change_was_settled_is_not_taken_back_with_
     assert [person["email"] for person in sandbox.sandbox.records("contactPersons")] == ["ny@a.example"]
 
 
+@pytest.mark.parametrize("goes_on", [True, False], ids=["the job goes on", "the job is taken back"])
+def test_a_change_in_doubt_that_a_person_has_written_over_is_unknown_and_left_alone(
+    goes_on: bool, settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path, cut: Cut
+) -> None:
+    """Whether it ever was in the books cannot be told: neither `unprocessed` nor `updated` would be true."""
+    [record_id] = sandbox.sandbox.add("contacts", [{"name": "A", "contactNo": "1", "phone": "11", "isCustomer": True}])
+    rows = [{"contactNo": "1", "phone": "22222222"}]
+    job_id = take_in(settings, engine, customers_csv(tmp_path / "a.csv", rows), operation="update").job.job_id
+    run_job(settings, engine, job_id)
+    cut(job_id, 2, "interrupted", billy_id=record_id)
+    sandbox.sandbox.change_contact(record_id, phone="33")
+    if goes_on:
+        assert run_job(settings, engine, job_id).counts["failed"] == 1
+    else:
+        undone = take_back(settings, engine, job_id)
+        assert (undone.verdicts, undone.codes) == (["kept"], ["job_unsettled"])
+    [item] = load_job(settings, engine, job_id).journal.items()
+    assert (item.status, item.error_code) == ("failed", "outcome_unknown")
+    assert record_id in (item.error or "")
+    assert "phone" in (item.error or "")
+    assert [contact["phone"] for contact in sandbox.sandbox.contacts] == ["33"]
+
+
 def test_the_half_of_a_row_of_a_dead_job_is_taken_back_and_told(
     settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path, cut: Cut
 ) -> None:

@@ -35,6 +35,7 @@ JOBS: dict[tuple[str, str], int] = {
     ("invoices", "delete"): 4,
 }
 """Resource and operation of a history's first file, with how often."""
+NUMBERS = ("contactNo", "productNo")
 
 
 def make_history(seed: int) -> History:
@@ -129,9 +130,12 @@ def _undisturbed(file: File, files: Sequence[File], edits: Sequence[Edit]) -> Fi
         targets |= {name for name, times in Counter(row.target for row in file.rows).items() if times > 1}
 
     names.discard(None)
+    # A record that a person has made by the very number a row names stands in its way.
+    numbers = {(key, edit.values[key]) for edit in edits for key in NUMBERS if edit.values.get(key)}
 
     def is_alone(row: Row) -> bool:
-        return (row.target is None or row.target not in targets) and (row.cells.get("name") or "") not in names
+        alone = (row.target is None or row.target not in targets) and (row.cells.get("name") or "") not in names
+        return alone and not any((key, row.cells.get(key)) in numbers for key in NUMBERS)
 
     return replace(file, rows=tuple(row if is_alone(row) else replace(row, expected=frozenset()) for row in file.rows))
 
