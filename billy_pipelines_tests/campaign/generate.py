@@ -164,7 +164,8 @@ def _turns_told(turns: Sequence[Turn]) -> Iterator[str]:
 
 def _undo_told(undo: Undo) -> Iterator[str]:
     when = "as the turns left it" if undo.early else "at its end"
-    yield f"  undo of file {undo.file} {when}{f', lines {undo.lines} first' if undo.lines else ''}"
+    first = f", lines {undo.lines or 'all'}, only {undo.only or 'everything'} first" if undo.some else ""
+    yield f"  undo of file {undo.file} {when}{', planned only before' if undo.dry else ''}{first}"
     yield from (f"  fault {dict(fault)}" for fault in undo.faults)
     yield from (
         f"    before it: {edit.what} {edit.plural} {edit.record_id}{edit.number} {dict(edit.values)}"

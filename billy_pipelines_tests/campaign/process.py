@@ -58,6 +58,8 @@ class Ask:
 
     job_id: str
     lines: str = ""
+    only: str = ""
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,9 @@ def _handed_in(task: Task, engine: Engine) -> Told:
 
 def _asked(settings: Settings, ask: Ask, engine: Engine) -> Told:
     try:
-        undo = begin_undo(settings, engine, ask.job_id, lines=ask.lines, launch=False)
+        undo = begin_undo(
+            settings, engine, ask.job_id, lines=ask.lines, only=ask.only, dry_run=ask.dry_run, launch=False
+        )
     except CannotUndo as error:
         return Told(refused=error.code)
     return Told(undo.job.job_id, undo.begun.value)

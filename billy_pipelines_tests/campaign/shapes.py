@@ -126,7 +126,8 @@ class Undo:
     """One file's job taken back, with turns and troubles of its own.
 
     `early`: as the turns have left the job, killed or stopped; otherwise at its end, when all its claims were checked.
-    `lines` are asked for first, then everything. `edits` are a person's between the job and the undo.
+    `lines`, and `only` the created or updated rows, are asked for first, then everything; `dry`: as a dry run before
+    that. `edits` are a person's between the job and the undo.
     """
 
     file: int
@@ -135,6 +136,13 @@ class Undo:
     faults: tuple[Mapping[str, Any], ...] = ()
     edits: tuple[Edit, ...] = ()
     lines: str = ""
+    only: str = ""
+    dry: bool = False
+
+    @property
+    def some(self) -> bool:
+        """Whether not all rows are asked for at first."""
+        return bool(self.lines or self.only)
 
 
 @dataclass(frozen=True)

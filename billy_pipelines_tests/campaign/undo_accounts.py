@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from billy_pipelines.bulk.undo_target import SELECTION, parse_lines
+from billy_pipelines.bulk.undo_target import parse_lines, selection_of
 from billy_pipelines.bulk.verdicts import CREATE, IN_DOUBT, VERDICT_OF_STATUS, UndoVerdict, Verdict
 from billy_pipelines.database.items import Item
 from billy_pipelines_tests.campaign.evidence import Evidence, JobSeen, Line, UndoJobSeen
@@ -20,6 +20,8 @@ DONE = {
     Verdict.ARCHIVED: "archived",
     Verdict.DELETED: "deleted",
 }
+KINDS = {"created": (CREATE, "approve"), "updated": ("update", "archive")}
+"""What `only` names -> actions of rows."""
 UNCLEAR = frozenset({"partly_changed", "outcome_unknown"})
 
 
@@ -92,8 +94,11 @@ def _journal(job: UndoJobSeen, target: JobSeen) -> Iterator[str]:
     """Its rows are such that changed something, as far as they were asked for."""
     last = max((item.item_index for item in target.items), default=-1)
     rows = {item.item_index: item for item in target.items}
-    ranges = parse_lines(str((job.row.source.get(SELECTION) or {}).get("lines") or ""))
-    named = {_leader(i) for i in target.items if not ranges or any(a <= i.line <= b for a, b in ranges)}
+    lines, only = selection_of(job.row)
+    ranges = parse_lines(lines)
+    actions = KINDS.get(only)
+    of_kind = {i.item_index for i in target.items if actions is None or i.action in actions}
+    named = {_leader(i) for i in target.items if not ranges or any(a <= i.line <= b for a, b in ranges)} & of_kind
     for item in job.items:
         row = rows.get(last - item.item_index)
         if row is None or row.line != item.line:
@@ -101,7 +106,7 @@ def _journal(job: UndoJobSeen, target: JobSeen) -> Iterator[str]:
         elif not has_changed(row):
             yield f"its line {item.line} changed nothing: {row.status} {row.error_code}"
         elif _leader(row) not in named:
-            yield f"its line {item.line} was not asked for ({ranges})"
+            yield f"its line {item.line} was not asked for ({ranges} {only})"
     if job.items:
         wanted = [i.line for i in target.items if has_changed(i) and _leader(i) in named]
         missing = Counter(wanted) - Counter(item.line for item in job.items)

@@ -39,7 +39,9 @@ def make_undo(random: Random, files: Sequence[File], kills_postgres: bool) -> Un
         first_line = random.randint(2, len(file.rows))
         lines = f"{first_line}-{random.randint(first_line, len(file.rows) + 1)}"
     early = random.random() < EARLY
-    return Undo(number, early, tuple(turns), tuple(make_faults(random, [file])), tuple(edits), lines)
+    faults = make_faults(random, [file])
+    only = random.choice(("created", "updated")) if random.random() < 0.15 else ""
+    return Undo(number, early, tuple(turns), tuple(faults), tuple(edits), lines, only, random.random() < 0.25)
 
 
 def _edits(random: Random, file: File) -> list[Edit]:

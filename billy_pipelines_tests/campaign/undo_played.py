@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from billy_pipelines.bulk.undo_target import SELECTION
+from billy_pipelines.bulk.undo_target import selection_of
 from billy_pipelines.bulk.verdicts import State
 from billy_pipelines.database.jobs import JobRow, list_jobs
 from billy_pipelines_tests.campaign.crew import Member
@@ -47,6 +47,8 @@ class _Undoing:
         player.asked = Asked(self._job_id, self._undo.early, began, since)
         player.around.happened["undo" + (" of an unfinished job" if self._undo.early else "")] += 1
         player.around.trouble(self._undo.faults)
+        if self._undo.dry:
+            self._dry_run()
         for turn in self._undo.turns:
             self._turn(turn)
             player.look()
@@ -62,22 +64,34 @@ class _Undoing:
     def _turn(self, turn: Turn) -> None:
         newest = self._newest()
         goes_on = turn.how == "retry" and newest is not None and newest.status != State.COMPLETED
-        task = self._go_on(newest) if goes_on and newest is not None else self._ask(self._undo.lines)
-        self._hear(self._player.turn(turn, [(self._undo.file, task)]), self._undo.lines)
+        task = self._go_on(newest) if goes_on and newest is not None else self._ask(some=True)
+        self._hear(self._player.turn(turn, [(self._undo.file, task)]), some=True)
 
-    def _hear(self, members: Sequence[Member], lines: str) -> None:
-        """A refusal has to be right: there is nothing to undo, or nothing any more."""
+    def _dry_run(self) -> None:
+        """Only planned, and Billy as faulty as it is: nothing is written, and the job is what it was."""
+        player, status, changes = self._player, self._status(), len(self._player.billy.ledger)
+        player.full_speed()
+        self._hear(player.run([(self._undo.file, self._ask(some=True, dry_run=True))], []), some=True)
+        if self._status() != status or len(player.billy.ledger) != changes:
+            more = [(c.operation, c.id) for c in player.billy.ledger[changes:]]
+            player.violation("undo planned", f"{self._job_id} was {status}, is {self._status()}, and in Billy: {more}")
+        player.around.happened["undo planned"] += 1
+        player.look()
+
+    def _hear(self, members: Sequence[Member], *, some: bool = False) -> None:
+        """A refusal has to be right: there is nothing to undo, or nothing any more. `some`: asked for not all rows."""
+        some = some and self._undo.some
         for each in members:
             refused = each.told.refused if each.told else ""
-            if refused and not self._is_right(refused, lines):
-                self._player.violation("undo refused", f"{self._job_id} lines {lines or 'all'}: {refused}")
+            if refused and not self._is_right(refused, some):
+                self._player.violation("undo refused", f"{self._job_id} {'some' if some else 'all'} rows: {refused}")
 
-    def _is_right(self, refused: str, lines: str) -> bool:
+    def _is_right(self, refused: str, some: bool) -> bool:
         if refused == "already_undone":
             return self._status() == State.UNDONE
         if refused == "undo_unfinished":  # asked for other rows than the one that broke off
-            return bool(self._undo.lines)
-        return (refused == NOT_THESE and bool(lines)) or (refused in NOTHING_TO_DO and not self._has_changed_anything())
+            return self._undo.some
+        return (refused == NOT_THESE and some) or (refused in NOTHING_TO_DO and not self._has_changed_anything())
 
     def _has_changed_anything(self) -> bool:
         target = next(job for job in self._player.look().jobs if job.row.job_id == self._job_id)
@@ -89,15 +103,15 @@ class _Undoing:
         for _ in range(MOST_ROUNDS):
             newest, player = self._newest(), self._player
             settled = newest is not None and _is_settled(newest, before)
-            if self._status() == State.UNDONE or (settled and newest is not None and not _lines(newest)):
+            if self._status() == State.UNDONE or (settled and newest is not None and not any(selection_of(newest))):
                 return
             player.full_speed()
             player.note_silence()
             player.sweep()
             asks = newest is None or newest.status == State.COMPLETED or settled
-            task = self._ask("") if newest is None or asks else self._go_on(newest)
+            task = self._ask() if newest is None or asks else self._go_on(newest)
             members = player.run([(self._undo.file, task)], [])
-            self._hear(members, "")
+            self._hear(members)
             wait_until(player.nobody_works, 60)
             if any(each.told and each.told.refused for each in members):
                 return
@@ -111,8 +125,8 @@ class _Undoing:
         player, undone = self._player, self._status() == State.UNDONE
         requests, changes = len(player.billy.requests), len(player.billy.ledger)
         player.full_speed()
-        members = player.run([(self._undo.file, self._ask(""))], [])
-        self._hear(members, "")
+        members = player.run([(self._undo.file, self._ask())], [])
+        self._hear(members)
         refused = any(each.told and each.told.refused for each in members)
         if undone and (not refused or len(player.billy.requests) != requests):
             player.violation("repeated", f"{self._job_id} is undone, and was undone again")
@@ -122,8 +136,9 @@ class _Undoing:
 
     # -- tasks -----------------------------------------------------------------------------------------------------
 
-    def _ask(self, lines: str) -> Task:
-        return Task(self._player.settings, ask=Ask(self._job_id, lines))
+    def _ask(self, *, some: bool = False, dry_run: bool = False) -> Task:
+        lines, only = (self._undo.lines, self._undo.only) if some else ("", "")
+        return Task(self._player.settings, ask=Ask(self._job_id, lines, only, dry_run))
 
     def _go_on(self, undo: JobRow) -> Task:
         return Task(self._player.settings, job_id=undo.job_id)
@@ -140,7 +155,3 @@ def _is_settled(newest: JobRow, before: JobRow | None) -> bool:
     """Whether what it could not take back was tried once more, and it is as it was."""
     same = before is not None and (before.job_id, before.counts) == (newest.job_id, newest.counts)
     return same and newest.status == State.COMPLETED_WITH_ERRORS
-
-
-def _lines(undo: JobRow) -> str:
-    return str((undo.source.get(SELECTION) or {}).get("lines") or "")
