@@ -83,7 +83,8 @@ class BulkWrites(Writes):
         """Saves leave together, and so do deletes."""
         name = DELETE if item.action == DELETE else SAVE
         most = self._state.limits.get(item.item_index, self._options.batch_size)
-        alone = not self._state.offered[name] or most == 1 or self._options.batch_size == 1
+        # A change of which a part is in Billy is told apart from others at its end.
+        alone = item.begun or not self._state.offered[name] or most == 1 or self._options.batch_size == 1
         return ("", 1) if alone else (name, min(most, MOST_DELETED) if name == DELETE else most)
 
     async def send_group(self, items: Sequence[Item], readings: Readings) -> Mapping[int, Result]:

@@ -129,7 +129,9 @@ class Doubts:
             remaining, moved = self._writes.compare_with_plan(item, record)
             if not remaining and not moved:
                 return Outcome(item.item_index, done, billy_id=record.id, after_image=self._as_left(item, record))
-            if len(remaining) + len(moved) < len(item.changes or {}):
+            # Further e-mail addresses are one change and a request each.
+            less = any(change.new != (item.changes or {})[change.field][1] for change in remaining)
+            if less or len(remaining) + len(moved) < len(item.changes or {}):
                 return self._partly_done(item, record, moved)
             if moved:  # nor where somebody has written over it
                 return self._untellable(item, "overwritten_in_doubt", fields=", ".join(moved))

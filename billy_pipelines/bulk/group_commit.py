@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 import tenacity
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from billy_pipelines.database.items import Outcome, Sending
+from billy_pipelines.database.items import Outcome, Sending, Unsent
 from billy_pipelines.database.journal import Journal
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ class GroupCommit:
     def __init__(self, journal: Journal, thread: DatabaseThread) -> None:
         self._journal = journal
         self._thread = thread
-        self._waiting: list[tuple[Sequence[Sending | Outcome], asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Sequence[Sending | Outcome | Unsent], asyncio.Future[None]]] = []
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -99,7 +99,7 @@ class GroupCommit:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def write(self, changes: Sequence[Sending | Outcome]) -> None:
+    async def write(self, changes: Sequence[Sending | Outcome | Unsent]) -> None:
         """Return when the changes are durable.
 
         Raises:

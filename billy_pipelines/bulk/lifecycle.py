@@ -135,12 +135,9 @@ def reopened(job: JobContext) -> list[Outcome]:
     unknown = [Outcome(i.item_index, OUTCOME_UNKNOWN) for i in failed if i.error_code == "outcome_unknown"]
     # A create that failed although the record was made (its totals differ) is never made a second time.
     made = {i.item_index for i in failed if i.action == CREATE and i.billy_id}
-    # What an undo restored in part stays planned: stopped before its turn, it is not unprocessed.
-    halves = [
-        Outcome(i.item_index, PLANNED, action=UPDATE)
-        for i in failed
-        if i.error_code == "partly_changed" and job.row.operation == UNDO
-    ]
+    # What was done in part stays as it was planned, and is compared with its record at its turn. Planned anew it would
+    # be forgotten what of it is the job's own doing; stopped before its turn, it is not unprocessed.
+    halves = [Outcome(i.item_index, PLANNED, action=UPDATE) for i in failed if i.error_code == "partly_changed"]
     again = [
         Outcome(i.item_index, VALID)
         for i in failed
@@ -154,7 +151,7 @@ def reopened(job: JobContext) -> list[Outcome]:
 def _is_held(job: JobContext, item: Item) -> bool:
     """Whether a row was left alone because its record is no more what a person has agreed to."""
     agreed = job.row.applied_at is not None or job.row.operation == DELETE
-    return agreed and item.error_code in ("changed_since_plan", "gone_since_plan", "partly_changed")
+    return agreed and item.error_code in ("changed_since_plan", "gone_since_plan")
 
 
 def _parts(job: JobContext) -> list[JobContext]:

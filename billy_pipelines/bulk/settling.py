@@ -56,7 +56,8 @@ def settle_creates(
         exact = [r for r in appeared(item) if r.id not in changed_ids and _is_as_sent(resource, row, r)]
         if exact:
             # Of several, the one that says least beside what was sent: somebody else had more to say.
-            nearest = min(exact, key=lambda r: _said_beside(resource, row, r, resource.writable))
+            each = [(key,) for key in resource.writable]
+            nearest = min(exact, key=lambda r: _said_beside(resource, row, r, each))
             claimed_ids.add(nearest.id)
             made[item.item_index] = nearest
     return [
@@ -65,10 +66,10 @@ def settle_creates(
     ]
 
 
-def _said_beside(resource: Resource[Any], row: Mapping[str, Any], record: Any, keys: Iterable[str]) -> int:
-    """In how many of these fields a record says something that was not sent."""
+def _said_beside(resource: Resource[Any], row: Mapping[str, Any], record: Any, groups: Iterable[Sequence[str]]) -> int:
+    """In how many of these groups of keys a record says something, and nothing was sent."""
     sent = resource.create_body(dict(row))
-    return sum(bool(getattr(record, key, None)) and not sent.get(key) for key in keys)
+    return sum(any(getattr(record, k, None) for k in keys) and not any(map(sent.get, keys)) for keys in groups)
 
 
 def _is_as_sent(resource: Resource[Any], row: Mapping[str, Any], record: Any) -> bool:

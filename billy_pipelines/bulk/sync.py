@@ -27,7 +27,7 @@ from billy_pipelines.bulk.options import JobOptions
 from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.timing import Timing
 from billy_pipelines.bulk.verdicts import OUTCOME_UNKNOWN, PLANNED, SENDING, Verdict
-from billy_pipelines.database.items import Item, Outcome, Sending
+from billy_pipelines.database.items import Item, Outcome, Sending, Unsent
 from billy_pipelines.schemas.codes import FAILURES, sentence
 
 MOST_IN_FLIGHT = 64
@@ -295,7 +295,7 @@ class Sync:
             )
         self._changed.set()
 
-    def _outcome(self, item: Item, result: Result) -> Outcome:
+    def _outcome(self, item: Item, result: Result) -> Outcome | Unsent:
         if isinstance(result, Outcome):
             return result
         if isinstance(result, OutcomeUnknown):
@@ -303,7 +303,7 @@ class Sync:
             return self._unknown(item, str(result), result.timed_out)
         if isinstance(result, TokenRefused | RateLimited) or not isinstance(result, Refused):
             # Nothing was written for this row (a reading before it failed, say): it goes back to the end of the line.
-            return Outcome(item.item_index, PLANNED)
+            return Unsent(item.item_index)
         text = FAILURES["billy_refused"].format(message=result)
         return Outcome(item.item_index, Verdict.FAILED, error_code="billy_refused", error=text)
 
@@ -313,7 +313,7 @@ class Sync:
         text = sentence("not_settled", self._options.language, message=reason)
         return Outcome(item.item_index, OUTCOME_UNKNOWN, error_code="outcome_unknown", error=text)
 
-    async def _record(self, outcomes: Sequence[tuple[Item, Outcome]]) -> None:
+    async def _record(self, outcomes: Sequence[tuple[Item, Outcome | Unsent]]) -> None:
         indexes = {item.item_index for item, _ in outcomes}
         self._recording |= indexes
         await self._commit.write([outcome for _, outcome in outcomes])
@@ -353,7 +353,7 @@ class Sync:
                 await self._record(
                     [(item, self._unknown(item, "the job was stopped before Billy answered", True)) for item in cut]
                 )
-        back = [(item, Outcome(item.item_index, PLANNED)) for item in self._marked]
+        back = [(item, Unsent(item.item_index)) for item in self._marked]
         # Without the journal the rows stay marked as being sent, which is the truth for all we know.
         with contextlib.suppress(JournalGone):
             await self._record(back)

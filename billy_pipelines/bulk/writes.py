@@ -130,7 +130,8 @@ class Writes:
         found = self._compared(item, record)
         if isinstance(found, Outcome):
             return found
-        before = record.image()
+        # What is finished now is one change with what was done of it before.
+        before = (item.before_image or {}) if item.begun else record.image()
         if item.action == DELETE:
             await self._keep_what_goes({item.item_index: before}, [item])
         with writing_before(read_at + self._fresh) as window:
@@ -145,7 +146,7 @@ class Writes:
                         raise OutcomeUnknown(f"{error}", answered=True) from error
                     raise
                 except Refused as error:
-                    if window.taken and (partly := await self._partly(item, record, before, error)):
+                    if (window.taken or item.begun) and (partly := await self._partly(item, record, before, error)):
                         return partly
                     raise
         return self._changed(item, before, record)
@@ -160,12 +161,18 @@ class Writes:
     def _compared(self, item: Item, record: Any) -> Outcome | list[Change]:
         """What is still to be changed of a record as just read, or why nothing may be."""
         if obstacle := self._obstacle(item, record):
-            return Outcome(item.item_index, Verdict.FAILED, error_code=obstacle.code, error=obstacle.message)
+            return self._left(item, obstacle.code, obstacle.message)
         changes, moved = self.compare_with_plan(item, record)
         if moved:
             text = sentence("changed_since_plan", self._options.language, fields=", ".join(moved))
-            return Outcome(item.item_index, Verdict.FAILED, error_code="changed_since_plan", error=text)
+            return self._left(item, "changed_since_plan", text)
         return changes
+
+    def _left(self, item: Item, code: str, text: str) -> Outcome:
+        """The record is left as it is; where a part of the change is in it from an earlier try, that is what counts."""
+        if item.begun:
+            code, text = "partly_changed", sentence("partly_changed", self._options.language, message=text)
+        return Outcome(item.item_index, Verdict.FAILED, error_code=code, error=text)
 
     def _changed(self, item: Item, before: dict[str, Any], record: Any) -> Outcome:
         verdict = VERDICT_OF_ACTION[item.action or ""]

@@ -53,6 +53,15 @@ class Sending:
 
 
 @dataclass(frozen=True)
+class Unsent:
+    """Nothing was carried out for this row, and Billy or the wire said so: it is planned as before its mark, and that
+    was no attempt."""
+
+    item_index: int
+    status: str = "planned"
+
+
+@dataclass(frozen=True)
 class Before:
     """A row's record as it was just before its write."""
 
@@ -88,7 +97,10 @@ class Item:
     before_image: dict[str, Any] | None
     billy_id: str | None
     attempts: int
+    """How many requests of it have left and may have reached Billy."""
     error_code: str | None
     error: str | None
     details: dict[str, Any] | list[Any] | None
     leader_index: int | None = None
+    begun: bool = False
+    """Whether a part of its change is in Billy, or all of it: it has an after-image."""

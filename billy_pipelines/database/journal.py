@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, case, func, null, select, text
 
-from billy_pipelines.database.items import Before, Item, NewItem, Outcome, PlannedItem, Sending
+from billy_pipelines.database.items import Before, Item, NewItem, Outcome, PlannedItem, Sending, Unsent
 from billy_pipelines.database.storable import storable_json
 from billy_pipelines.database.tables import items
 
@@ -24,7 +24,12 @@ _SHARED = ("status", "action", "billy_id", "attempts", "error_code", "error")
 """What a row that is part of another's record has from it."""
 
 
+_BEGUN = items.c.after_image.is_not(None)
+
+
 def _column(name: str) -> Any:
+    if name == "begun":
+        return case((items.c.leader_index.is_(None), _BEGUN), else_=_leaders.c.after_image.is_not(None)).label(name)
     if name in _SHARED:
         return case((items.c.leader_index.is_(None), items.c[name]), else_=_leaders.c[name]).label(name)
     return items.c[name]
@@ -47,11 +52,13 @@ FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(item_index int, line int, lea
 ON CONFLICT (job_id, item_index) DO NOTHING
 """
 
+# The image of before belongs to the one of after: once a part of a change is in Billy, it stays what it was before that
+# part. Until then each try has its own, of the record as it was read for it: people may have worked on it in between.
 _PLAN = """
 UPDATE billy.billy_bulk_job_items AS i SET status = r.status, action = r.action, billy_id = r.billy_id,
     changes = r.changes, before_image = CASE
-        WHEN i.attempts > 0 AND i.billy_id = r.billy_id AND i.before_image IS NOT NULL THEN i.before_image
-        ELSE r.before_image END, error_code = r.error_code, error = r.error, details = r.details,
+        WHEN i.after_image IS NOT NULL AND i.billy_id = r.billy_id THEN i.before_image ELSE r.before_image END,
+    error_code = r.error_code, error = r.error, details = r.details,
     item_data = coalesce(r.item_data, i.item_data), updated_at = clock_timestamp()
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(item_index int, status text, action text, billy_id text,
     item_data jsonb, changes jsonb, before_image jsonb, error_code text, error text, details jsonb)
@@ -68,12 +75,20 @@ WHERE i.job_id = :job AND i.item_index = ANY(:indexes) AND i.item_index = r.item
 
 _OUTCOME = """
 UPDATE billy.billy_bulk_job_items AS i SET status = r.status, billy_id = coalesce(r.billy_id, i.billy_id),
-    before_image = CASE WHEN i.attempts > 1 AND i.before_image IS NOT NULL THEN i.before_image
+    before_image = CASE WHEN i.after_image IS NOT NULL THEN coalesce(i.before_image, r.before_image)
         ELSE coalesce(r.before_image, i.before_image) END, after_image = coalesce(r.after_image, i.after_image),
     error_code = r.error_code, error = r.error, action = coalesce(r.action, i.action),
     updated_at = clock_timestamp()
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(item_index int, status text, billy_id text, before_image jsonb,
     after_image jsonb, error_code text, error text, action text)
+WHERE i.job_id = :job AND i.item_index = ANY(:indexes) AND i.item_index = r.item_index
+"""
+
+_UNSENT = """
+UPDATE billy.billy_bulk_job_items AS i SET status = r.status,
+    attempts = CASE WHEN i.status = 'sending' THEN greatest(0, i.attempts - 1) ELSE i.attempts END,
+    updated_at = clock_timestamp()
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(item_index int, status text)
 WHERE i.job_id = :job AND i.item_index = ANY(:indexes) AND i.item_index = r.item_index
 """
 
@@ -126,11 +141,12 @@ class Journal:
             for start in range(0, len(rows), CHUNK):
                 self._update(connection, _PLAN, rows[start : start + CHUNK])
 
-    def write(self, changes: Sequence[Sending | Outcome], connection: Connection | None = None) -> None:
+    def write(self, changes: Sequence[Sending | Outcome | Unsent], connection: Connection | None = None) -> None:
         """Write marks and outcomes in one transaction, outcomes of a row after its mark; or in that of `connection`."""
         with nullcontext(connection) if connection is not None else self._engine.begin() as connection:
             self._update(connection, _SENDING, [c for c in changes if isinstance(c, Sending)])
             self._update(connection, _OUTCOME, [c for c in changes if isinstance(c, Outcome)])
+            self._update(connection, _UNSENT, [c for c in changes if isinstance(c, Unsent)])
 
     def keep_before(self, images: Mapping[int, dict[str, Any]]) -> None:
         """Write down records as they are just before their write."""
@@ -149,7 +165,7 @@ class Journal:
 
         `after`, `limit`: a page of them, those behind that item index.
         """
-        own = [items.c[name] for name in Item.__dataclass_fields__]
+        own = [_BEGUN if name == "begun" else items.c[name] for name in Item.__dataclass_fields__]
         only = [items.c.leader_index.is_(None), items.c.item_index > after]
         return self._items(statuses, own, items, only, limit)
 

@@ -46,7 +46,7 @@ FLAGS = frozenset({"isArchived", "isCustomer", "isSupplier"})
 TERMS = "paymentTerms"
 TERMS_KEYS = ("paymentTermsMode", "paymentTermsDays")
 WRITABLE = (*WIRE_KEYS.values(), *TERMS_KEYS, "contactPersons")
-BY_HAND = ("phone", "street", "registrationNo", "ean")
+BY_HAND = (("phone",), ("street",), ("zipcodeText", "cityText"), ("registrationNo",), ("ean",))
 
 PRIMARY_PERSON = {"email": "email", "contactPerson": "name"}
 """Field of a row -> key of the contact's primary person."""

@@ -310,7 +310,7 @@ PRODUCTS = Resource[Product](
     resolve=meaning.resolve,
     in_use=meaning.in_use,
     writable=meaning.WRITABLE,
-    by_hand=("description", "suppliersProductNo"),
+    by_hand=(("description",), ("suppliersProductNo",)),
     export=PRODUCTS_EXPORT,
     undo=PRODUCTS_UNDO,
 )

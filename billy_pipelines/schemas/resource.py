@@ -197,8 +197,9 @@ class Resource(Generic[R]):
     """What is wrong with a record as Billy made it (totals that differ: rule B10); it stays, and the row has failed."""
     writable: tuple[str, ...] = ()
     """Wire keys of a record that people write; the rest changes by itself."""
-    by_hand: tuple[str, ...] = ()
-    """Those of them that Billy never fills by itself: what stands there and we have not sent, a person has written."""
+    by_hand: tuple[tuple[str, ...], ...] = ()
+    """Those of them that Billy never fills by itself: what stands there and we have not sent, a person has written. Of
+    keys in one group, one may follow from another (a town from its postcode): something was sent when one was."""
     delete_obstacle: Callable[[R, Any, str], Problem | None] = lambda _record, _references, _language: None
     """Why a record must not be deleted at all, in a language (an approved invoice)."""
     export: Export[R] | None = None

@@ -60,6 +60,14 @@ def test_a_new_record_of_the_name_that_differs_is_a_suspect_and_is_not_claimed()
     assert (settled.record, list(settled.suspects), claimed) == (None, [somebody_elses], set())
 
 
+def test_a_town_that_was_not_sent_is_a_persons_unless_a_postcode_was() -> None:
+    """A bare name finds no record with a town; Billy may fill in the town of a postcode."""
+    for row, ours in (({"name": "Prøve ApS"}, False), ({"name": "Prøve ApS", "zipcode": "6700"}, True)):
+        record = made("c9", {**row, "city": "Esbjerg"})
+        [settled] = settle([in_doubt(0, row)], [record])
+        assert (settled.record, list(settled.suspects)) == ((record, []) if ours else (None, [record]))
+
+
 def test_a_record_of_the_name_that_was_there_before_is_neither_ours_nor_suspect() -> None:
     [settled] = settle([in_doubt(0, ROW, there_before=("old",))], [made("old", ROW)])
     assert (settled.record, list(settled.suspects)) == (None, [])
