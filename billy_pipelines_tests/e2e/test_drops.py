@@ -130,6 +130,23 @@ def test_a_run_worker_killed_in_mid_sync_is_started_again_and_nothing_is_doubled
     check_accounts(steady.settings, steady.engine, steady.sandbox, row)
 
 
+def test_a_daemon_killed_in_mid_sync_costs_nothing(steady: Product) -> None:
+    """Nor does it take the next file any harm: its sensor is in the daemon that is started instead."""
+    steady.sandbox.sandbox.switch(latency="0.3-0.6")
+    steady.drop_customers("dæmon.csv", first=25_000, count=150)
+    wait_until(lambda: steady.written(25_000, 150) > 10, JOB_SECONDS, pause=0.02)
+    daemon = steady.billy.state.sessions["daemon"]
+    os.kill(daemon.pid, signal.SIGKILL)
+    assert steady.written(25_000, 150) < 150
+    wait_until(lambda: steady.billy.state.sessions["daemon"] != daemon, JOB_SECONDS, pause=0.1)
+    steady.drop_customers("efter.csv", first=26_000, count=5)
+    for name, first, count in (("dæmon.csv", 25_000, 150), ("efter.csv", 26_000, 5)):
+        row = steady.ended(steady.job_with_run(name).job_id, State.COMPLETED)
+        assert row.counts["created"] == count
+        assert set(steady.created(first, count).values()) == {1}
+        check_accounts(steady.settings, steady.engine, steady.sandbox, row)
+
+
 def test_postgres_killed_in_mid_sync_costs_nothing(steady: Product) -> None:
     steady.sandbox.sandbox.switch(latency="0.3-0.6")
     steady.drop_customers("database.csv", first=30_000, count=150)
