@@ -36,6 +36,7 @@ from billy_pipelines.bulk.verdicts import RUNNING, UNDO, State
 from billy_pipelines.database.connection import Database
 from billy_pipelines.database.jobs import JobRow, list_jobs, want_launch
 from billy_pipelines.database.locks import job_is_alive, lock_key
+from billy_pipelines.database.undoing import undos_of
 from billy_pipelines.settings import PROJECT_ROOT, Settings
 
 LOCATION = "billy_pipelines"
@@ -251,18 +252,32 @@ def cancel_job(settings: Settings, engine: Engine, instance: DagsterInstance, jo
 
     Returns whether there was anything to cancel.
     """
+    asked = [cancel_job(settings, engine, instance, undo) for undo in _undos_at_work(settings, engine, job_id)]
     row = load_job(settings, engine, job_id).row
-    if row.status == State.UNDOING and (undo := row.source.get("undone_by")):
-        return cancel_job(settings, engine, instance, str(undo))
-    runs = [run for run in _runs_of(instance, job_id) if not run.is_finished]
-    asked = [cancel_run(instance, run.run_id) for run in runs]
+    asked += [cancel_run(instance, run.run_id) for run in _runs_of(instance, row) if not run.is_finished]
     with engine.connect() as connection:
         alive = job_is_alive(connection, job_id)
     job = load_job(settings, engine, job_id)
-    if not alive and (job.row.status in (State.PENDING, State.INTERRUPTED) or in_progress(job.row)):
+    if not alive and _is_unfinished(job.row):
         end_cancelled(job)
         return True
     return any(asked)
+
+
+def _is_unfinished(row: JobRow) -> bool:
+    """Whether a process is at work on the job, or one would begin to be."""
+    return row.status in (State.PENDING, State.INTERRUPTED) or in_progress(row)
+
+
+def _undos_at_work(settings: Settings, engine: Engine, job_id: str) -> list[str]:
+    """The undos that take a job back, or what was made on its way: one that is through with the job itself has its
+    lease until the rest has ended too."""
+    row = load_job(settings, engine, job_id).row
+    noted = row.source.get("undone_by") if row.status == State.UNDOING else None
+    with engine.connect() as connection:
+        undos = undos_of(connection, job_id)
+        at_work = [each.job_id for each in undos if _is_unfinished(each) or job_is_alive(connection, each.job_id)]
+    return list(dict.fromkeys([*([str(noted)] if noted else []), *at_work]))
 
 
 def mark_as_shut_down(instance: DagsterInstance, engine: Engine, run_id: str, job_id: str) -> None:
@@ -329,7 +344,7 @@ def _settle_jobs_without_run(
         with engine.connect() as connection:
             if job_is_alive(connection, row.job_id) or (row.status != State.PENDING and not in_progress(row)):
                 continue
-        runs = _runs_of(instance, row.job_id)
+        runs = _runs_of(instance, row)
         if any(not run.is_finished for run in runs) or (row.status == State.PENDING and not runs):
             continue
         if row.launch_wanted:
@@ -347,6 +362,11 @@ def _settle_jobs_without_run(
     return settled
 
 
-def _runs_of(instance: DagsterInstance, job_id: str) -> list[DagsterRun]:
-    """A job's runs, newest first."""
-    return list(instance.get_runs(RunsFilter(tags={JOB_TAG: job_id})))
+def _runs_of(instance: DagsterInstance, job: JobRow) -> list[DagsterRun]:
+    """A job's runs, newest first. The one that took it on last can be another job's: an undo goes on with what was made
+    on the way of its job."""
+    found = instance.get_run_records(RunsFilter(tags={JOB_TAG: job.job_id}))
+    own = {record.dagster_run.run_id for record in found}
+    if job.dagster_run_id and job.dagster_run_id not in own:
+        found = [*found, *instance.get_run_records(RunsFilter(run_ids=[job.dagster_run_id]))]
+    return [each.dagster_run for each in sorted(found, key=lambda each: each.create_timestamp, reverse=True)]

@@ -196,9 +196,10 @@ class Settings:
         """The organization's access token.
 
         Raises:
-            SettingsError: the variable is not set.
+            SettingsError: the variable is not set, or another organization has the same token: then the files of one
+                company would go into the books of the other (rule B2), and twice as fast as the token allows.
         """
-        token = (self.environ.get(organization.token_variable) or "").strip()
+        token = self._token(organization)
         if not token:
             raise SettingsError(
                 f"No access token for organization {organization.name!r}: set the variable "
@@ -207,7 +208,20 @@ class Settings:
             )
         if not re.fullmatch(r"[\x21-\x7e]+", token):
             raise SettingsError(f"{organization.token_variable} holds blanks or signs that no access token has.")
+        if twin := next((o for o in self.organizations().values() if self._is_twin(o, organization, token)), None):
+            raise SettingsError(
+                f"The organizations {organization.name!r} ({organization.token_variable}) and {twin.name!r} "
+                f"({twin.token_variable}) have the same access token, so the files of both would go into the books of "
+                f"one company. In {self.data_dir / 'organizations.yaml'}, give each a variable of its own "
+                "(token_variable) that holds the token of its own company; a company is listed once."
+            )
         return token
+
+    def _token(self, organization: Organization) -> str:
+        return (self.environ.get(organization.token_variable) or "").strip()
+
+    def _is_twin(self, other: Organization, organization: Organization, token: str) -> bool:
+        return other.name != organization.name and self._token(other) == token
 
     def rate_ceiling(self, organization: Organization) -> float:
         """Requests a second this organization's token may use at most."""

@@ -273,3 +273,22 @@ def test_a_token_that_no_header_can_carry_is_refused_without_repeating_it(tmp_pa
     with pytest.raises(SettingsError, match="BILLY_ACCESS_TOKEN") as refused:
         settings.token(Organization(name="default"))
     assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize("variable", ["BILLY_ACCESS_TOKEN", "BILLY_TOKEN_SYD"])
+def test_two_organizations_with_one_token_are_refused_without_repeating_it(tmp_path: Path, variable: str) -> None:
+    """Files of one company would go into the books of the other (rule B2)."""
+    settings = _settings(
+        tmp_path,
+        "organizations: [{name: nord}, {name: vest, token_variable: V}, "
+        f"{{name: syd, token_variable: {variable}}}]",
+        BILLY_ACCESS_TOKEN=SECRET,
+        BILLY_TOKEN_SYD=f"{SECRET} ",
+        V="vest-token",
+    )
+    assert settings.token(settings.organization("vest")) == "vest-token", "others go on"
+    for name, other in (("nord", "syd"), ("syd", "nord")):
+        with pytest.raises(SettingsError, match="the same access token") as refused:
+            settings.token(settings.organization(name))
+        assert all(word in str(refused.value) for word in (f"'{name}'", f"'{other}'", variable, "organizations.yaml"))
+        assert SECRET not in str(refused.value)

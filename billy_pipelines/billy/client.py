@@ -27,6 +27,7 @@ from billy_pipelines.billy.listing import PAGE_SIZE, Page, Query, RawRecord, rea
 from billy_pipelines.billy.models import Organization, Paging
 from billy_pipelines.billy.retries import Again, Verb, check, is_unclear, limit_wait, may_repeat, with_retries
 from billy_pipelines.billy.transport import ANSWER_SECONDS, Answer, Json, Transport, TransportFailed
+from billy_pipelines.billy.underway import here
 
 
 @dataclass
@@ -262,19 +263,24 @@ class _Attempts:
             Again: it may be repeated.
             TransportFailed: it may not.
         """
-        client = self.client
+        client, traffic, is_write = self.client, here(), self.verb is not Verb.READ
         if not self.permitted:
-            await client._limiter.acquire()
+            with traffic.wait():
+                await client._limiter.acquire()
         self.permitted = False
-        window = _WINDOW.get() if self.verb is not Verb.READ else None
+        window = _WINDOW.get() if is_write else None
         if window is not None and time.monotonic() > window.until:
             raise Stale("the record was read too long ago to be written on")
         client.requests += 1
+        if is_write:
+            traffic.left()
         try:
             answer = await client._transport.request(self.method, self.path, query=self.query, body=self.body)
         except TransportFailed as failure:
             if failure.reached:
                 self.unclear.append(failure)
+            elif is_write:
+                traffic.came_to_nothing()
             if may_repeat(self.verb, failure):
                 raise Again(failure) from failure
             raise
@@ -286,6 +292,8 @@ class _Attempts:
             await client._limiter.push_back(limit_wait(answer, self.refusals))
         elif is_unclear(answer):
             self.unclear.append(answer)
+        if is_write and answer.status >= 300 and not is_unclear(answer):
+            traffic.came_to_nothing()  # not before the refusal is told: until then nobody cuts this off
         return check(self.verb, answer)
 
     def outcome_unknown(self) -> OutcomeUnknown:

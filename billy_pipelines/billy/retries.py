@@ -19,6 +19,7 @@ not tell what the first one did, so its outcome is unknown too (`client`).
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 import time
@@ -30,6 +31,7 @@ from enum import Enum
 import tenacity
 
 from billy_pipelines.billy.transport import Answer, TransportFailed
+from billy_pipelines.billy.underway import here
 
 ATTEMPTS = 5
 TOTAL_SECONDS = 60.0
@@ -130,9 +132,18 @@ async def with_retries(attempt: Callable[[], Awaitable[Answer]]) -> Answer:
 
     patience = _Patience()
     retrying = tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception(patience.note), wait=patience.pause, stop=patience.is_over, reraise=True
+        sleep=_pause,
+        retry=tenacity.retry_if_exception(patience.note),
+        wait=patience.pause,
+        stop=patience.is_over,
+        reraise=True,
     )
     return await retrying(further)
+
+
+async def _pause(seconds: float) -> None:
+    with here().wait():
+        await asyncio.sleep(seconds)
 
 
 class _Patience:

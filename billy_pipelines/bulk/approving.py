@@ -26,6 +26,7 @@ from billy_pipelines.billy.errors import (
     TokenRefused,
 )
 from billy_pipelines.billy.invoice_models import Invoice
+from billy_pipelines.billy.underway import following
 from billy_pipelines.bulk import approvals
 from billy_pipelines.bulk.approvals import Numbers, drafts_to_approve, failed, not_approved
 from billy_pipelines.bulk.group_commit import DatabaseThread
@@ -93,9 +94,7 @@ class _Approving:
 
     def _ended_by(self) -> dict[str, Any] | None:
         """The row whose failure ended the job's writing, where it was to end there."""
-        if self.place.job.options.continue_on_error:
-            return None
-        first = next(iter(self.place.job.journal.leaders([Verdict.FAILED])), None)
+        first = next(iter(self.place.ending_failures()), None)
         return {"line": first.line, "code": first.error_code} if first else None
 
     # -- one draft -------------------------------------------------------------------------------------------------
@@ -127,6 +126,9 @@ class _Approving:
             except Stale:
                 await self._put_back(item)
                 continue
+            except Stopped:
+                await self._put_back(item)
+                raise
             except NotFound:
                 return self._failed(item, approvals.GONE)
             except OutcomeUnknown as error:
@@ -167,19 +169,27 @@ class _Approving:
         return record
 
     async def _send(self, item: Item) -> dict[str, Any]:
-        """The request, with a permit in hand; a stop gives it a while to be answered (R3)."""
+        """The request, with a permit in hand; a stop gives it a while to be answered (R3).
+
+        Raises:
+            BillyError
+            Stopped: it was not carried out, and is not tried again.
+        """
         resource = self.place.job.resource
-        request = asyncio.create_task(
-            self.client.update_once(
-                resource.endpoint, resource.endpoint_singular, item.billy_id or "", APPROVAL, permitted=True
+        with following() as traffic:
+            request = asyncio.create_task(
+                self.client.update_once(
+                    resource.endpoint, resource.endpoint_singular, item.billy_id or "", APPROVAL, permitted=True
+                )
             )
-        )
         stopping = asyncio.create_task(self.stop.wait())
         try:
             await asyncio.wait({request, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if not request.done():
-                await asyncio.wait({request}, timeout=self.place.timing.drain)
-            if not request.done():
+                await traffic.end(request, self.place.timing.drain)
+            if request.cancelled():
+                if not traffic.may_be_done:
+                    raise Stopped
                 raise OutcomeUnknown("the job was stopped before Billy answered", timed_out=True)
             return request.result()
         finally:

@@ -16,6 +16,7 @@ from billy_pipelines.bulk.bulk_writes import BulkState, BulkWrites
 from billy_pipelines.bulk.doubts import Doubts
 from billy_pipelines.bulk.group_commit import DatabaseThread
 from billy_pipelines.bulk.halted import Halted
+from billy_pipelines.bulk.left_in_billy import left_in_billy
 from billy_pipelines.bulk.matching import Match, Register, chosen_keys
 from billy_pipelines.bulk.on_the_way import OnTheWay
 from billy_pipelines.bulk.options import Switch, gate_limit
@@ -97,6 +98,7 @@ class Execution(Workplace):
         """One fresh, complete listing, or `listed` if that was just made; rows in doubt are settled against it, then
         open rows planned against it."""
         journal = self.job.journal
+        await thread.run(self.note_failed)
         doubtful = await thread.run(lambda: journal.leaders(IN_DOUBT))
         listed_at = time.monotonic()
         terms = self.job.terms
@@ -124,11 +126,13 @@ class Execution(Workplace):
         items = [item for item in items if item.item_index not in partly]
         way = self._on_the_way
         exports = await thread.run(lambda: exports_of(self.job))
+        left = await left_in_billy(self.job, client, thread, items, records)
+        new = [item for item in items if item.item_index not in left]
 
         def planner_of(references: Any) -> Planner:
-            return Planner(self.job.resource, self.job.options, register, terms, references, exports)
+            return Planner(self.job.resource, self.job.options, register, terms, references, exports, left)
 
-        self.references = await way.plan(client, thread, items, self.references, planner_of)
+        self.references = await way.plan(client, thread, new, self.references, planner_of)
         planner = planner_of(self.references)
         planner.name_all(items)
         for item in way.as_given(items):
@@ -195,7 +199,7 @@ class Execution(Workplace):
             raise Stopped
 
     async def _carry_out(self, client: BillyClient, thread: DatabaseThread, stop: asyncio.Event) -> None:
-        if self.job.options.create_missing:
+        if self.job.options.create_missing and not await thread.run(self.ending_failures):
             go_on = await self._on_the_way.carry_out(client, thread, stop)
             await self._summarize(client, thread)
             if not go_on:

@@ -29,6 +29,7 @@ from billy_pipelines.bulk.options import (
     parse_options,
 )
 from billy_pipelines.bulk.reading import sha256_of
+from billy_pipelines.bulk.rereading import take_up
 from billy_pipelines.bulk.retention import is_closed
 from billy_pipelines.bulk.verdicts import DELETE, FINISHED, RESUMABLE, State
 from billy_pipelines.database.jobs import (
@@ -38,7 +39,6 @@ from billy_pipelines.database.jobs import (
     has_written,
     jobs_of_upload,
     mirror_organization,
-    update_job,
     want_launch,
 )
 from billy_pipelines.database.locks import job_is_alive, lock_key
@@ -154,15 +154,10 @@ def receive(
         else:
             job_id = standing.job_id
             if reception is Reception.RESUMED:
-                given = {name: wanted[name] for name in options}
-                if wanted["approve"] and not standing.options.get("approve"):
-                    given["max_error_rate"] = wanted["max_error_rate"]
-                update_job(connection, job_id, options={**standing.options, **given, "dry_run": wanted["dry_run"]})
-                if operation == DELETE:
-                    # Typed, a person stands behind it; dropped, it waits for one, whoever began it (rule B17).
-                    update_job(connection, job_id, applied_at=None if launch else func.now())
-                elif {**standing.options, **given}.get("approve"):
-                    update_job(connection, job_id, applied_at=None)  # what is left waits for a person again (rule B9)
+                try:
+                    take_up(connection, engine, standing, wanted, options, launch=launch)
+                except OptionsError as error:
+                    raise Refused(str(error)) from error
         if launch and reception in (Reception.NEW, Reception.RESUMED):
             want_launch(connection, job_id)
         job = get_job(connection, job_id)

@@ -14,6 +14,7 @@ from billy_pipelines.bulk.document import job_document
 from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.options import OptionsError, check_create_missing, check_policy, parse_options
 from billy_pipelines.bulk.reading import remember_mapping
+from billy_pipelines.bulk.rereading import reads_otherwise
 from billy_pipelines.bulk.retention import is_closed
 from billy_pipelines.bulk.sub_jobs import made_counts
 from billy_pipelines.bulk.undo_report import write_undo
@@ -46,12 +47,16 @@ from billy_pipelines.files.table import Table
 from billy_pipelines.files.writing import make_folder
 from billy_pipelines.schemas.codes import sentence
 
-BEGINNABLE = (State.PENDING, State.VALIDATING, State.PLANNED, State.PROCESSING, State.COMPLETED, *RETRIABLE)
-# A completed job run again (Re-execute in the UI) finds nothing open, sends nothing and ends as it was.
+BEGINNABLE = (State.PENDING, State.VALIDATING, State.PLANNED, State.PROCESSING, *RETRIABLE)
+ENDED = (State.COMPLETED_WITH_ERRORS, State.CANCELLED, State.FAILED)
+"""States that only a person goes on from, who wants failed rows tried again. What was cut off only resumes."""
 
 
 def begin(job: JobContext, run_id: str, options: dict[str, Any] | None = None) -> JobContext:
     """A run takes the job on (its lease is held). Options given with the run become the job's; its others stay.
+
+    A completed job stays as it is: the run (Re-execute in the UI, or one for a process that died after the job's end)
+    is to do nothing in it, whatever is in the books by now.
 
     Raises:
         Halted: the job is in a state that no run may change, or options are not allowed.
@@ -62,48 +67,54 @@ def begin(job: JobContext, run_id: str, options: dict[str, Any] | None = None) -
         way = "" if job.row.operation == UNDO else "; drop the file again"
         text = f"Job {job.job_id} is past its time, and what it needs to go on is gone (docs/exports.md){way}."
         raise Halted("job_closed", text, resumable=False)
-    wanted = _wanted(job, options or {})
+    wanted, anew = _wanted(job, options or {})
+    if job.row.status == State.COMPLETED:
+        return job
     values: dict[str, Any] = {
         "dagster_run_id": run_id,
         "launch_wanted": False,
         "started_at": func.coalesce(jobs.c.started_at, func.clock_timestamp()),
         "completed_at": None,
         "options": wanted,
+        **({"applied_at": None} if anew else {}),
     }
     closed = Halted("job_closed", f"Job {job.job_id} is {job.row.status}; a run cannot change that.")
     if job.row.status not in BEGINNABLE:
         raise closed
-    again = []
-    if job.row.status == State.COMPLETED_WITH_ERRORS:
-        again = [(each.journal, reopened(each)) for each in (job, *_parts(job))]
-    elif job.row.status in (State.CANCELLED, State.FAILED):
-        again = [(job.journal, wanted_again(job.journal.leaders([Verdict.FAILED])))]
+    ended = (job, *_parts(job)) if job.row.status in ENDED and not anew else ()
+    again = [(each.journal, reopened(each)) for each in ended]
     # In one transaction: a kill in between leaves neither rows that are passed over nor counts that are wrong.
     with job.engine.begin() as connection:
         changed = change_status(
             connection,
             job.job_id,
             expected=BEGINNABLE,
-            new=State.VALIDATING if _is_new(job) else State.PROCESSING,
+            new=State.VALIDATING if anew or _is_new(job) else State.PROCESSING,
             **values,
         )
         if not changed:
             raise closed
+        if anew:
+            job.journal.forget_unsent(connection)
         for journal, outcomes in again:
             journal.write(outcomes, connection)
     return load_job(job.settings, job.engine, job.job_id)
 
 
-def _wanted(job: JobContext, given: dict[str, Any]) -> dict[str, Any]:
-    """All options of the job with those given for this run. A job that is completed keeps its own.
+def _wanted(job: JobContext, given: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """All options of the job with those given for this run, and whether they read its file otherwise than before.
 
     None exceeds what the organization allows (rule B25): options come with a retry and from the launchpad too, and the
     policy can have changed since the file was taken in.
     """
-    if job.row.status == State.COMPLETED or job.row.operation == UNDO:
-        return job.row.options
+    if job.row.operation == UNDO:
+        return job.row.options, False
     try:
         options = parse_options({**job.row.options, **given}, "options").model_dump(mode="json")
+        with job.engine.connect() as connection:
+            anew = reads_otherwise(connection, job.row, options)
+        if job.row.status == State.COMPLETED:
+            return job.row.options, False
         check_policy(options, job.organization.policy, "options")
         check_create_missing(options, job.row.resource_type, job.row.operation, "options")
     except OptionsError as error:
@@ -112,7 +123,7 @@ def _wanted(job: JobContext, given: dict[str, Any]) -> dict[str, Any]:
             end_failed(job, refused)  # nobody would ever start it again
         raise refused from error
     _check_options(job, options)
-    return options
+    return options, anew
 
 
 def _check_options(job: JobContext, options: dict[str, Any]) -> None:

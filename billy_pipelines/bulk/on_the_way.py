@@ -48,6 +48,9 @@ class Part(Protocol):
     async def send(self, client: BillyClient, thread: DatabaseThread, stop: Any) -> None:
         """Carry out its plan."""
 
+    def ending_failures(self) -> list[Item]:
+        """Its rows because of which nothing more is to be sent."""
+
 
 class OnTheWay:
     """The sub-jobs of one job, in one process. Without `create_missing` it has none, and nothing happens."""
@@ -211,7 +214,7 @@ class OnTheWay:
             self._progress.phase = f"making the {name} its rows need"
             await thread.run(partial(begun, job))
             await part.send(client, thread, stop)
-            if stop.is_set() or (part.progress.statuses[Verdict.FAILED] and not job.options.continue_on_error):
+            if stop.is_set() or await thread.run(part.ending_failures):
                 await thread.run(self._fill_in)
                 return False
         self._carried_out = True

@@ -105,6 +105,8 @@ class JobOptions(ReadingOptions):
 
 FIELDS = JobOptions.model_fields
 READING_FIELDS = ReadingOptions.model_fields
+DECIDING_ROWS = tuple(name for name in READING_FIELDS if name != "language")
+"""The options that decide which rows a file has and what they say; the language only decides how things are said."""
 
 
 def parse_options(values: Mapping[str, Any], where: str) -> JobOptions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from billy_pipelines.bulk.options import JobOptions, OnArchived, OnExisting, OnM
 from billy_pipelines.bulk.since_export import Exports, SinceExport
 from billy_pipelines.bulk.verdicts import ARCHIVE, CREATE, DELETE, PLANNED, UPDATE, Verdict
 from billy_pipelines.database.items import Item, PlannedItem
+from billy_pipelines.database.undoing import Left
 from billy_pipelines.schemas.codes import Problem, sentence
 from billy_pipelines.schemas.reading_options import Language
 from billy_pipelines.schemas.resource import Change, KeyKind, PlanTerms, Resolved, Resource, Row
@@ -48,9 +49,12 @@ class Planner:
         terms: PlanTerms,
         references: Any = None,
         exports: Exports | None = None,
+        left: Mapping[int, Left] | None = None,
     ) -> None:
-        """`exports`: what rows that were exported before are compared with (rule B22)."""
+        """`exports`: what rows that were exported before are compared with (rule B22); `left`: what an undo of the same
+        content has left in Billy, by item index (`left_in_billy`)."""
         self._exports = exports
+        self._left = left or {}
         self._resource = resource
         self._options = options
         self._terms = terms
@@ -94,6 +98,8 @@ class Planner:
         errors = [problem for problem in resolved.problems if not problem.warning]
         errors += [missing.problem for missing in resolved.missing]
         given = item.item_data or {}
+        if self._is_left(item, match):
+            return
         if self._exports is not None:
             if refusal := self._exports.refusal(given):
                 self._reject(item, refusal)
@@ -114,6 +120,25 @@ class Planner:
             self._delete(item, match.record)
         else:
             self._existing(item, row, match.record)
+
+    def _is_left(self, item: Item, match: Match[Any]) -> bool:
+        """Whether an undo of the same content has left the row's record in Billy, or one nobody knows of: then it is
+        not made a second time. An invoice without a number of its own has nothing else it could be recognised by."""
+        left = self._left.get(item.item_index)
+        if left is None:
+            return False
+        if left.billy_ids:
+            ids = ", ".join(left.billy_ids)
+            text = sentence("kept_by_undo", self._language, job=left.job_id, ids=ids)
+            self._decide(item, Verdict.SKIPPED, left.billy_ids[0], "kept_by_undo", text)
+            return True
+        if match.record is not None or match.obstacle:
+            return False
+        # Rejected, not skipped: it may be missing, so a person has to look; and rejected.csv holds it, to be dropped.
+        label = self._resource.label(item.item_data or {})
+        text = sentence("may_be_in_billy", self._language, job=left.job_id, value=label, line=item.line)
+        self._reject(item, Problem("may_be_in_billy", value=label, message=text))
+        return True
 
     def _is_taken(self, item: Item, key: str, record: Any) -> bool:
         """Whether another row means the record, earlier in the file or by a stronger key: then this one is wrong."""

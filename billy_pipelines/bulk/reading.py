@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from billy_pipelines.bulk.since_export import Exports, exports_of
 from billy_pipelines.bulk.verdicts import VALID, Verdict
 from billy_pipelines.database.items import NewItem
 from billy_pipelines.database.jobs import update_job
-from billy_pipelines.database.undoing import rows_left_in_billy
 from billy_pipelines.files.columns import Fields, apply_columns
 from billy_pipelines.files.headers import HeaderMap, folded, known_headers, map_headers
 from billy_pipelines.files.names import shown
@@ -26,7 +25,7 @@ from billy_pipelines.files.reading import read_table
 from billy_pipelines.files.recognition import profile_for
 from billy_pipelines.files.remembered import MappingsDamaged, recall, remember
 from billy_pipelines.files.table import Hints, Limits, Table, UnreadableFile
-from billy_pipelines.schemas.codes import HIDDEN, Problem, sentence
+from billy_pipelines.schemas.codes import HIDDEN, Problem
 from billy_pipelines.schemas.reading_options import BlankMeans, ReadingOptions
 from billy_pipelines.schemas.row_schema import Context, RowSchema, Validated
 from billy_pipelines.schemas.validation import Unusable, validate
@@ -254,33 +253,17 @@ def check_rows(
     return Checked(upload, validated, errors, warnings)
 
 
-def check_job_rows(job: JobContext, upload: Upload, *, anew: bool = False) -> Checked:
+def check_job_rows(job: JobContext, upload: Upload) -> Checked:
     """Validate the job's rows and put all of them on record.
 
-    `anew`: rows of an earlier reading are replaced, as long as nothing was sent and no person has applied the plan; a
-    job can be resumed with other reading options.
+    Rows of an earlier reading are replaced as long as nothing was sent and no person has applied their plan; after that
+    they are the job's rows, and none is added to them: rows are known by their place in the file, and one that is read
+    there now may be another.
     """
     checked = check_rows(upload, job.resource.schema, job.options, job.row.operation, exports_of(job))
-    if anew and job.row.applied_at is None:
+    if job.row.applied_at is None:
         job.journal.forget_unsent()
-    job.journal.insert(_without_kept(job, checked.items(job.resource.label)))
+    if not job.journal.counts():
+        job.journal.insert(checked.items(job.resource.label))
     update_job(job.engine, job.job_id, warnings=dict(checked.warnings))
     return checked
-
-
-def _without_kept(job: JobContext, items: Iterator[NewItem]) -> Iterator[NewItem]:
-    """Rows whose record an undo of the same content left in Billy are not made a second time. An invoice without
-    a number of its own has nothing else it could be recognised by."""
-    options = job.options
-    new = job.row.operation == "import" and options.on_existing is not OnExisting.create
-    kept = rows_left_in_billy(job.engine, job.row) if new else {}
-    seen: Counter[int] = Counter()
-    for item in items:
-        place = (item.line, seen[item.line])
-        seen[item.line] += 1
-        if place not in kept or item.status != VALID:
-            yield item
-            continue
-        other, ids = kept[place]
-        said = sentence("kept_by_undo", options.language.value, job=other, ids=ids)
-        yield replace(item, status=Verdict.SKIPPED, item_data=None, error_code="kept_by_undo", error=said)

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from billy_pipelines.billy.client import BillyClient
 from billy_pipelines.billy.errors import BillyError, OutcomeUnknown, RateLimited, Refused, Stale, TokenRefused
+from billy_pipelines.billy.underway import Traffic, following
 from billy_pipelines.bulk.group_commit import GroupCommit, JournalGone
 from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.health import Health
@@ -105,7 +106,7 @@ class Sync:
         self._marked: deque[Item] = deque()
         self._ahead = options.batch_size
         """How many rows to have marked ahead of what is in flight."""
-        self._flying: dict[asyncio.Task[None], Sequence[Item]] = {}
+        self._flying: dict[asyncio.Task[None], tuple[Sequence[Item], Traffic]] = {}
         self._changed = asyncio.Event()
         self._marking = False
         self._recording: set[int] = set()
@@ -220,15 +221,16 @@ class Sync:
             if self._ended():
                 return
             # Asked again: while it waited for its permit, another batch may have shown that there is no bulk save here.
-            if size := self._group():
-                items = [self._marked.popleft() for _ in range(size)]
-                task = asyncio.create_task(self._send_group(items, readings))
-            else:
-                items = [self._marked.popleft()]
-                # Asked again: a permit can take minutes after a `Retry-After`, and the reading was of before.
-                record = readings.records.get(items[0].item_index) if readings.fresh(fresh) else None
-                task = asyncio.create_task(self._send(items[0], record, readings.at, permitted))
-            self._flying[task] = items
+            size = self._group()
+            items = [self._marked.popleft() for _ in range(size or 1)]
+            with following() as traffic:
+                if size:
+                    task = asyncio.create_task(self._send_group(items, readings))
+                else:
+                    # Asked again: a permit can take minutes after a `Retry-After`, and the reading was of before.
+                    record = readings.records.get(items[0].item_index) if readings.fresh(fresh) else None
+                    task = asyncio.create_task(self._send(items[0], record, readings.at, permitted))
+            self._flying[task] = items, traffic
             task.add_done_callback(self._landed)
             task.add_done_callback(lambda _: in_flight.release())
             self._changed.set()
@@ -340,20 +342,24 @@ class Sync:
     # -- the end ---------------------------------------------------------------------------------------------------
 
     async def _drain(self) -> None:
-        """Let what is in flight answer, for a while; write down truly what did not. What never left goes back."""
+        """Let what is in flight answer, for a while; write down truly what did not. What never left goes back, and so
+        does what Billy or the wire has only said no to: it waits in vain for its next try."""
         flying = dict(self._flying)
-        if flying:
-            _, late = await asyncio.wait(flying, timeout=self._timing.drain)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-            # One whose answer is known is being written down already; that write is not taken back.
-            cut = [item for task in late for item in flying[task] if item.item_index not in self._recording]
-            with contextlib.suppress(JournalGone):
-                await self._record(
-                    [(item, self._unknown(item, "the job was stopped before Billy answered", True)) for item in cut]
-                )
-        back = [(item, Unsent(item.item_index)) for item in self._marked]
+        await asyncio.gather(*(traffic.end(task, self._timing.drain) for task, (_, traffic) in flying.items()))
+        # One whose answer is known is being written down already; that write is not taken back.
+        cut = [
+            (item, traffic.may_be_done)
+            for task, (items, traffic) in flying.items()
+            for item in items
+            if task.cancelled() and item.item_index not in self._recording
+        ]
+        unclear = [item for item, may_be_done in cut if may_be_done]
+        with contextlib.suppress(JournalGone):
+            await self._record(
+                [(item, self._unknown(item, "the job was stopped before Billy answered", True)) for item in unclear]
+            )
+        unsent = [*(item for item, may_be_done in cut if not may_be_done), *self._marked]
+        back = [(item, Unsent(item.item_index)) for item in unsent]
         # Without the journal the rows stay marked as being sent, which is the truth for all we know.
         with contextlib.suppress(JournalGone):
             await self._record(back)

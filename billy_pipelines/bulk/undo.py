@@ -100,6 +100,9 @@ def begin_undo(
         # Two that ask at once: the second one waits here and then finds the first one's job.
         lock_undos(connection, job_id)
         target = _checked_target(settings, connection, job_id)
+        whole = not (lines or only)
+        if whole:
+            check_parts(settings, engine, job_id)
         undos = undos_of(connection, job_id)
         newest = undos[0] if undos else None
         begun = _reception(connection, newest, (lines, only), dry_run) if newest else Begun.NEW
@@ -107,7 +110,7 @@ def begin_undo(
             return Undo(newest, begun)
         rows = rows_to_undo(engine, job_id, lines, only)
         begins = begun is Begun.NEW or newest is None or not has_written(connection, newest.job_id)
-        if begins and not rows and not (parts_to_undo(engine, job_id) if not (lines or only) else ()):
+        if begins and not rows and not (whole and parts_to_undo(engine, job_id)):
             raise CannotUndo("nothing_to_undo", _nothing(target, lines, only))
         source = {SELECTION: {"lines": lines, "only": only}}
         if begun is Begun.NEW or newest is None:
@@ -127,6 +130,23 @@ def begin_undo(
 def parts_to_undo(engine: Engine, job_id: str) -> list[JobRow]:
     """The jobs that made records on the way of this one which are still there, the last first: they go after it."""
     return [part for part in reversed(parts_of(engine, [job_id])) if rows_to_undo(engine, part.job_id)]
+
+
+def check_parts(settings: Settings, engine: Engine, job_id: str) -> None:
+    """What was made on a job's way is kept for a shorter time than the job may be: the whole of it is taken back only
+    as long as both can be.
+
+    Raises:
+        CannotUndo
+    """
+    late = [part.job_id for part in parts_to_undo(engine, job_id) if too_late_to_undo(settings, part)]
+    if late:
+        raise CannotUndo(
+            "too_late",
+            f"What job {job_id} made on its way ({', '.join(late)}) is too old to be taken back: what its records were "
+            f"before is not kept any longer (docs/undo.md). Nothing was changed. `billy undo {job_id} --only created` "
+            "takes back the rest, without them.",
+        )
 
 
 def _values(target: JobRow, source: dict[str, Any], dry_run: bool) -> dict[str, Any]:
@@ -167,10 +187,9 @@ def _reception(connection: Connection, undo: JobRow, selection: tuple[str, str],
     if undo.status == State.PENDING or undo.launch_wanted:
         young = datetime.now(UTC) - undo.updated_at < STARTING
         return Begun.FOLLOWED if alive or young or undo.launch_wanted else Begun.RESUMED
-    if in_progress(undo):
-        if alive:
-            return Begun.FOLLOWED
-    elif undo.status not in (*RESUMABLE, State.PLANNED):
+    if alive and (in_progress(undo) or _is_at_parts(connection, undo)):
+        return Begun.FOLLOWED
+    if not in_progress(undo) and undo.status not in (*RESUMABLE, State.PLANNED):
         return Begun.NEW
     same = selection_of(undo) == selection and not dry_run
     if same or not has_written(connection, undo.job_id):
@@ -182,6 +201,12 @@ def _reception(connection: Connection, undo: JobRow, selection: tuple[str, str],
             "finds out what became of them; then ask again.",
         )
     return Begun.NEW
+
+
+def _is_at_parts(connection: Connection, undo: JobRow) -> bool:
+    """Whether an undo is through with its job and at work on what was made on the way of it."""
+    undos = [each for part in parts_of(connection, [undo.undoes or ""]) for each in undos_of(connection, part.job_id)]
+    return any(each.status == State.PENDING or in_progress(each) for each in undos)
 
 
 def _checked_target(settings: Settings, connection: Connection, job_id: str) -> JobRow:

@@ -8,10 +8,14 @@ it saves, records are read one by one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 
-from billy_pipelines.billy.client import BillyClient
+from billy_pipelines.billy.client import BillyClient, writing_before
+from billy_pipelines.billy.errors import OutcomeUnknown
+from billy_pipelines.bulk.matching import Register
 from billy_pipelines.schemas.resource import PlanTerms, Resource
 from billy_pipelines.schemas.undoing import is_whole
 
@@ -23,15 +27,31 @@ class UndoBooks:
     """A resource's records as they are in Billy, and what tells whether they are in use."""
 
     def __init__(
-        self, resource: Resource[Any], client: BillyClient, terms: PlanTerms, fresh: float, *, asks_use: bool
+        self,
+        resource: Resource[Any],
+        client: BillyClient,
+        terms: PlanTerms,
+        fresh: float,
+        *,
+        asks_use: bool,
+        made: Collection[str] = (),
     ) -> None:
-        """`terms`: those of a delete; `asks_use`: whether any record is to be deleted."""
+        """`terms`: those of a delete; `asks_use`: whether any record is to be deleted; `made`: ids of records that the
+        undo has made, which are nobody else's doing."""
         self._resource = resource
         self._client = client
         self._terms = terms
         self._fresh = fresh
         self._asks_use = asks_use
         self._lock = asyncio.Lock()
+        self._register: Register[Any] | None = None
+        self._creates = 0
+        self._landed = asyncio.Event()
+        self._landed.set()
+        self._listed = self._usable = 0.0
+        self.made = set(made)
+        self.unclear = False
+        """Whether a create got no clear answer: then a record that has come may be the undo's own."""
         self._served = 0
         self._cost = 0
         self.records: dict[str, Any] = {}
@@ -53,12 +73,15 @@ class UndoBooks:
         Raises:
             BillyError
         """
+        await self._landed.wait()  # of a record on its way nobody knows yet that it is ours
         before, at = self._client.requests, time.monotonic()
         records = await self._resource.read_all(self._client)
         if self._asks_use:
             self.references = await self._resource.load_references(self._client, self._terms, frozenset(), records)
         self.records = {record.id: record for record in records}
+        self._register = None
         self.at, self._served = at, 0
+        self._listed, self._usable = at, max(self._fresh, 2 * (time.monotonic() - at))
         self._cost = self._cost or self._client.requests - before  # the first time nothing else is under way
 
     async def read(self, record_id: str) -> tuple[Any, float]:
@@ -73,6 +96,40 @@ class UndoBooks:
             return record, self.at
         at = time.monotonic()
         return await self._resource.read_one(self._client, record_id), at
+
+    async def register(self) -> Register[Any]:
+        """What was listed last, without what this undo has made."""
+        others = [record for record in self.records.values() if record.id not in self.made]
+        return await asyncio.to_thread(Register, self._resource, others)
+
+    @contextlib.asynccontextmanager
+    async def creating(self) -> AsyncIterator[Register[Any]]:
+        """The room in which a record is made, by what else is in Billy: a list no older than what is written on may be
+        (R7). Where listing itself takes that long, every other moment is for writing.
+
+        No filter would do: those that are known to work name a number, and who makes a record again by hand may give it
+        another one, or none.
+
+        Raises:
+            BillyError
+        """
+        async with self._lock:
+            if time.monotonic() - self._listed > USABLE_SHARE * self._usable:
+                await self.list_anew()
+            register = self._register = self._register or await self.register()
+            until = self._listed + self._usable
+            self._creates += 1
+            self._landed.clear()
+        try:
+            with writing_before(until):
+                yield register
+        except OutcomeUnknown:
+            self.unclear = True
+            raise
+        finally:
+            self._creates -= 1
+            if not self._creates:
+                self._landed.set()
 
     async def _is_fresh(self) -> bool:
         async with self._lock:

@@ -14,7 +14,7 @@ from billy_pipelines.bulk.matching import Register
 from billy_pipelines.bulk.settling import Settled, settle_creates
 from billy_pipelines.bulk.undo_books import UndoBooks
 from billy_pipelines.bulk.undo_rules import Rules, Said, Task
-from billy_pipelines.bulk.verdicts import CREATE, DELETE, PLANNED, VALID, UndoVerdict, Verdict
+from billy_pipelines.bulk.verdicts import CREATE, DELETE, PLANNED, VALID, Verdict
 from billy_pipelines.database.items import Item, Outcome
 from billy_pipelines.schemas.codes import sentence
 from billy_pipelines.schemas.resource import Resource
@@ -40,9 +40,7 @@ class UndoDoubts:
             BillyError: a record could not be read.
         """
         creates = [
-            replace(i, item_data=self._resource.undo.row(Task.read(i.item_data).before or {}))
-            for i in doubtful
-            if i.action == CREATE
+            replace(i, item_data=self._rules.row(Task.read(i.item_data))) for i in doubtful if i.action == CREATE
         ]
         tasks = {item.item_index: Task.read(item.item_data) for item in doubtful}
         register = await self._whole_register(creates, made)
@@ -74,17 +72,17 @@ class UndoDoubts:
             return said.outcome(index, billy_id=record.id, after_image=record.image())
         if found.suspects:
             ids = ", ".join(suspect.id for suspect in found.suspects)
-            key = f"{self._resource.label(self._resource.undo.row(task.before or {}))!r} (id {ids})"
+            key = f"{self._resource.label(self._rules.row(task))!r} (id {ids})"
             return self._failed(index, "outcome_unknown", message="a similar record has appeared since", key=key)
         return self._open_again(found.item)
 
     async def _settled_change(self, item: Item) -> Outcome:
         task = Task.of_item(item)
         try:
-            record = await self._resource.read_one(self._client, task.billy_id or "")
+            record = await self._resource.read_one(self._client, item.billy_id or "")
         except NotFound:
             if item.action == DELETE:
-                return Outcome(item.item_index, UndoVerdict.REVERSED)
+                return self._rules.taken_back(task, item)
             return self._rules.gone(task).outcome(item.item_index)
         if self._rules.has_begun(task, record, item.changes):
             task = replace(task, begun=True)
@@ -92,7 +90,7 @@ class UndoDoubts:
         judged = self._rules.judge(task, record, self._books.references)
         if isinstance(judged, Said):
             if judged.code == "as_before":  # the request that got no answer has been carried out
-                return Outcome(item.item_index, UndoVerdict.REVERSED)
+                return self._rules.taken_back(task, item)
             return judged.outcome(item.item_index, after_image=image)
         if not task.begun:
             return self._open_again(item)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
@@ -22,6 +23,7 @@ from billy_pipelines.bulk.reports import table_of, write_results
 from billy_pipelines.bulk.sync import Readings
 from billy_pipelines.bulk.undo_books import UndoBooks
 from billy_pipelines.bulk.undo_doubts import UndoDoubts
+from billy_pipelines.bulk.undo_elsewhere import Elsewhere
 from billy_pipelines.bulk.undo_rules import BACK, Judgement, Rules, Said, Task
 from billy_pipelines.bulk.undo_target import mark_undoing, rows_to_undo, selection_of, was_cut_off
 from billy_pipelines.bulk.undo_writes import UndoWrites
@@ -38,7 +40,7 @@ from billy_pipelines.bulk.verdicts import (
 from billy_pipelines.bulk.workplace import Stopped, Workplace
 from billy_pipelines.database.items import Item, NewItem, Outcome, PlannedItem
 from billy_pipelines.database.jobs import has_written, update_job
-from billy_pipelines.database.undoing import last_index, taken_back
+from billy_pipelines.database.undoing import ChangedRow, last_index, taken_back
 from billy_pipelines.schemas.codes import sentence
 from billy_pipelines.schemas.resource import PlanTerms
 
@@ -82,9 +84,9 @@ class UndoExecution(Workplace):
             await thread.run(lambda: mark_undoing(job.engine, job.row))
             self.job = await thread.run(lambda: load_job(job.settings, job.engine, job.job_id))
             if was_cut_off(self.job.row):
-                await self._bring_files_up_to_date(await thread.run(lambda: self.target))
-            await self._settle_target(client, thread, stop)
-        await thread.run(self._take_rows)
+                await asyncio.to_thread(lambda: self._bring_files_up_to_date(self.target))
+        found_out = await self._find_out(client, thread, stop)
+        await thread.run(lambda: self._take_rows(self._left_by_target(found_out)))
         statuses = await thread.run(job.journal.counts)
         if any(statuses.get(status) for status in IN_DOUBT):
             await self._wait_for_the_dead(stop)
@@ -96,34 +98,47 @@ class UndoExecution(Workplace):
         await self.pause(stop, self.timing.settle_after_timeout)
         self.progress.phase = "planning"
 
-    async def _settle_target(self, client: BillyClient, thread: DatabaseThread, stop: asyncio.Event) -> None:
-        """What the job itself left in doubt is found out first: nothing else can tell what it has made. What it has
-        done by half is not finished any more."""
+    async def _find_out(self, client: BillyClient, thread: DatabaseThread, stop: asyncio.Event) -> list[Outcome]:
+        """What the job itself left in doubt is found out first: nothing else can tell what it has made."""
         target = await thread.run(lambda: self.target)
         doubtful = await thread.run(lambda: target.journal.leaders(IN_DOUBT))
-        if doubtful:
-            await self._wait_for_the_dead(stop)
-            fields = await thread.run(target.journal.fields)
-            records = await target.resource.read_all(client)
-            references = await target.resource.load_references(client, target.terms, fields, records)
-            # Of a dead job's rows some never arrived, and another job can have made their records since.
-            taken = await thread.run(lambda: target.journal.claimed_ids() | target.journal.claimed_elsewhere())
-            changed = await thread.run(target.journal.changed_elsewhere)
-            outcomes = await Doubts(target, client, references).settle(doubtful, records, taken, changed)
-            await thread.run(lambda: target.journal.write(outcomes))
-        text = sentence("partly_changed", target.options.language, message="the job was taken back before")
-        halves = await thread.run(lambda: target.journal.partly_written((VALID, PLANNED)))
-        ended = [Outcome(index, Verdict.FAILED, error_code="partly_changed", error=text) for index in halves]
-        await thread.run(lambda: target.journal.write(ended))
-        if doubtful or ended:
-            await self._bring_files_up_to_date(target)
+        if not doubtful:
+            return []
+        await self._wait_for_the_dead(stop)
+        fields = await thread.run(target.journal.fields)
+        records = await target.resource.read_all(client)
+        references = await target.resource.load_references(client, target.terms, fields, records)
+        # Of a dead job's rows some never arrived, and another job can have made their records since.
+        taken = await thread.run(lambda: target.journal.claimed_ids() | target.journal.claimed_elsewhere())
+        changed = await thread.run(target.journal.changed_elsewhere)
+        return await Doubts(target, client, references).settle(doubtful, records, taken, changed)
 
-    async def _bring_files_up_to_date(self, target: JobContext) -> None:
+    def _left_by_target(self, found_out: Sequence[Outcome]) -> list[ChangedRow]:
+        """The rows to be taken back, with what was found out in the job's journal. What the job has done by half is not
+        finished any more.
+
+        A dry run sees the same rows, so that it says what the undo will say, and leaves the journal as it was.
+        """
+        target = self.target
+        with self.job.engine.connect() as connection, connection.begin() as transaction:
+            target.journal.write(found_out, connection)
+            halves = target.journal.partly_written((VALID, PLANNED), connection)
+            text = sentence("partly_changed", target.options.language, message="the job was taken back before")
+            ended = [Outcome(index, Verdict.FAILED, error_code="partly_changed", error=text) for index in halves]
+            target.journal.write(ended, connection)
+            rows = rows_to_undo(self.job.engine, target.job_id, *selection_of(self.job.row), connection)
+            if self.dry:
+                transaction.rollback()
+        if (found_out or ended) and not self.dry:
+            self._bring_files_up_to_date(target)
+        return rows
+
+    def _bring_files_up_to_date(self, target: JobContext) -> None:
         """Its files tell of its last end; since then its process has died, or more is known of its rows."""
         if target.folder.is_dir():  # old jobs' folders are removed one day
-            await asyncio.to_thread(lambda: write_results(target, table_of(target)))
+            write_results(target, table_of(target))
 
-    def _take_rows(self) -> None:
+    def _take_rows(self, rows: Sequence[ChangedRow]) -> None:
         """Put the rows to be taken back on record, in reverse order; anew as long as nothing was sent."""
         job = self.job
         with job.engine.connect() as connection:
@@ -131,7 +146,6 @@ class UndoExecution(Workplace):
                 return
         job.journal.forget_unsent()
         earlier = taken_back(job.engine, job.row.undoes or "")
-        rows = rows_to_undo(job.engine, job.row.undoes or "", *selection_of(job.row))
         last = last_index(job.engine, job.row.undoes or "")
         job.journal.insert(
             NewItem(
@@ -155,22 +169,23 @@ class UndoExecution(Workplace):
         items = await thread.run(lambda: journal.leaders((*OPEN, *IN_DOUBT)))
         deletes = any(BACK.get(Task.read(item.item_data).did) == DELETE for item in items)
         terms = PlanTerms(self.job.organization, DELETE, self.job.options.language.value)
-        books = self.books = UndoBooks(resource, client, terms, self.timing.fresh, asks_use=deletes)
-        await books.list_anew()
         made = await thread.run(self._made_again)
+        books = self.books = UndoBooks(resource, client, terms, self.timing.fresh, asks_use=deletes, made=made)
+        await books.list_anew()
         if doubtful:
             language = self.job.options.language.value
             others = await thread.run(journal.claimed_elsewhere) - made
             taken = made | others
             settled = await UndoDoubts(resource, client, books, rules, language).settle(doubtful, taken)
-            made = taken - others
+            books.made = taken - others
             await thread.run(lambda: journal.write(settled))
         items = await thread.run(lambda: journal.leaders(OPEN))
-        register = Register(resource, [record for record in books.records.values() if record.id not in made])
+        register = await books.register()
+        elsewhere = await thread.run(lambda: Elsewhere.of(self.job.engine, self.job.row))
         planned: list[PlannedItem] = []
         for start in range(0, len(items), READ_TOGETHER):
             some = items[start : start + READ_TOGETHER]
-            planned += await asyncio.gather(*(self._planned(rules, register, item) for item in some))
+            planned += await asyncio.gather(*(self._planned(rules, register, elsewhere, item) for item in some))
         await thread.run(lambda: journal.plan(planned))
         await self.count(client, thread)
 
@@ -187,57 +202,48 @@ class UndoExecution(Workplace):
         done = self.job.journal.leaders((UndoVerdict.REVERSED, Verdict.FAILED))
         return {item.billy_id for item in done if item.action == CREATE and item.billy_id}
 
-    async def _planned(self, rules: Rules, register: Register[Any], item: Item) -> PlannedItem:
-        task = Task.of_item(item)
-        judged = rules.without_record(task) or await self._judged(rules, register, task)
+    async def _planned(self, rules: Rules, register: Register[Any], elsewhere: Elsewhere, item: Item) -> PlannedItem:
+        task, index = elsewhere.task(item), item.item_index
+        present_id = elsewhere.present_id(task)
+        judged = (
+            elsewhere.said(rules, item, task)
+            or rules.without_record(task)
+            or await self._judged(rules, register, task, present_id or "")
+        )
         if isinstance(judged, Said):
+            code, text = judged.code, judged.text
             return PlannedItem(
-                item.item_index,
-                judged.verdict,
-                None,
-                task.billy_id,
-                before_image=judged.image,
-                error_code=judged.code,
-                error=judged.text,
+                index, judged.verdict, None, present_id, before_image=judged.image, error_code=code, error=text
             )
         action = judged.action if judged else BACK[task.did]
         if action != CREATE:
             changes = judged.work.changes if judged and judged.work else None
-            return PlannedItem(item.item_index, PLANNED, action, task.billy_id, changes)
-        same_name = [record.id for record in register.same_name(self._row(task))]
+            written = task.written() if task != Task.of_item(item) else None
+            return PlannedItem(index, PLANNED, action, present_id, changes, item_data=written)
+        same_name = [record.id for record in register.same_name(rules.row(task))]
         # Records of the same name that were there before: settling must not take one of them for ours.
         before = {"same_name_ids": same_name} if same_name else None
-        return PlannedItem(item.item_index, PLANNED, CREATE, before_image=before)
+        return PlannedItem(index, PLANNED, CREATE, before_image=before)
 
-    async def _judged(self, rules: Rules, register: Register[Any], task: Task) -> Judgement | None:
+    async def _judged(self, rules: Rules, register: Register[Any], task: Task, present_id: str) -> Judgement | None:
         """The judgement; None where the list does not tell enough: then the record is read, and judged, at its turn.
 
         In a dry run there is no such turn.
         """
         assert self.books is not None  # noqa: S101 - listed just before
         if BACK[task.did] == CREATE:
-            return rules.judge_again(task, self._fitting(register, task))
-        record = self.books.records.get(task.billy_id or "")
+            return rules.judge_again(task, register)
+        record = self.books.records.get(present_id)
         whole = record is not None and self.books.is_whole(record)
         if not whole and not self.dry:
             return None
         if not whole:
             try:
-                record, _ = await self.books.read(task.billy_id or "")
+                record, _ = await self.books.read(present_id)
             except NotFound:
                 return rules.gone(task)
         assert record is not None  # noqa: S101 - listed or read
         return rules.judge(task, record, self.books.references)
-
-    def _row(self, task: Task) -> dict[str, Any]:
-        return self.job.resource.undo.row(task.before or {})
-
-    def _fitting(self, register: Register[Any], task: Task) -> list[Any]:
-        """Records in Billy that a deleted one's row may mean."""
-        row = self._row(task)
-        match = register.find(row)
-        found = [match.record] if match.record is not None else list(match.candidates)
-        return [*found, *(r for r in register.same_name(row) if not self.job.resource.differences(row, r))]
 
     # -- carrying it out -------------------------------------------------------------------------------------------
 

@@ -7,11 +7,12 @@ would be worse than either.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from billy_pipelines.billy.models import Record
+from billy_pipelines.bulk.matching import Register
 from billy_pipelines.bulk.verdicts import (
     APPROVE,
     ARCHIVE,
@@ -25,6 +26,7 @@ from billy_pipelines.bulk.verdicts import (
 from billy_pipelines.database.items import Item, Outcome
 from billy_pipelines.database.undoing import ChangedRow, TakenBack
 from billy_pipelines.schemas.codes import sentence
+from billy_pipelines.schemas.new_ids import under_new_ids
 from billy_pipelines.schemas.resource import Resource
 from billy_pipelines.schemas.undoing import Restoring, edited, has_begun, restoring
 
@@ -135,9 +137,23 @@ class Rules:
 
     def has_begun(self, task: Task, record: Record, planned: Collection[str] | None) -> bool:
         """Whether a part of what was `planned` (all the job changed, if None) has been restored."""
-        images = task.before or {}, task.after or {}, record.image()
+        images = *self._images(task, record), record.image()
         is_change = task.did in (UPDATE, ARCHIVE)
         return is_change and has_begun(self._resource.undo, self._resource.writable, *images, planned)
+
+    def _images(self, task: Task, record: Record) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What it was before and after the job, as far as its present children can be told from them."""
+        before, after = task.before or {}, task.after or {}
+        if record.id == task.billy_id:
+            return before, after
+        return under_new_ids(self._resource.undo, before, after, record.image())
+
+    def taken_back(self, task: Task, item: Item, before: dict[str, Any] | None = None) -> Outcome:
+        """It is taken back; that it had another id by then is said."""
+        if item.billy_id in (None, task.billy_id):
+            return Outcome(item.item_index, UndoVerdict.REVERSED, before_image=before)
+        said = self.reversed("reversed_made_again", old=task.billy_id or "", new=item.billy_id)
+        return replace(said, image=before).outcome(item.item_index)
 
     def without_record(self, task: Task) -> Said | None:
         """What holds whatever the record is now; None where that has to be looked at."""
@@ -156,7 +172,7 @@ class Rules:
 
     def judge(self, task: Task, record: Record, references: Any) -> Judgement:
         """What is to be done about a record as it is now, that the job has made or changed."""
-        now, after, before = record.image(), task.after or {}, task.before or {}
+        now, (before, after) = record.image(), self._images(task, record)
         if task.did == CREATE:
             return self._made(record, now, after, references)
         work = restoring(self._resource.undo, self._resource.writable, before, after, now)
@@ -183,12 +199,22 @@ class Rules:
             return self.kept("in_use_since", kind=resource.singular, ids=record.id)
         return Undoable(DELETE)
 
-    def judge_again(self, task: Task, found: Sequence[Record]) -> Judgement:
-        """What is to be done about a record the job deleted. `found`: those in Billy that its row may mean (B19)."""
-        again = [record for record in found if not self._was_there(record)]
+    def row(self, task: Task) -> dict[str, Any]:
+        """The row that would make the record as it was before the job."""
+        return self._resource.undo.row(task.before or {})
+
+    def judge_again(self, task: Task, register: Register[Any]) -> Judgement:
+        """What is to be done about a record the job deleted, by what is in Billy beside what the undo made (B19)."""
+        again = [record for record in self._fitting(register, self.row(task)) if not self._was_there(record)]
         if again:
             return self.kept("there_again", ids=", ".join(dict.fromkeys(record.id for record in again)))
         return Undoable(CREATE)
+
+    def _fitting(self, register: Register[Any], row: dict[str, Any]) -> list[Any]:
+        """Records in Billy that a deleted one's row may mean."""
+        match = register.find(row)
+        found = [match.record] if match.record is not None else list(match.candidates)
+        return [*found, *(r for r in register.same_name(row) if not self._resource.differences(row, r))]
 
     def _was_there(self, record: Record) -> bool:
         """Whether it was there before the job: then it is another one of that name."""

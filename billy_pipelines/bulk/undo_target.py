@@ -44,21 +44,24 @@ def parse_lines(lines: str) -> list[tuple[int, int]]:
     return ranges
 
 
-def rows_to_undo(engine: Engine, job_id: str, lines: str = "", only: str = "") -> list[ChangedRow]:
+def rows_to_undo(
+    engine: Engine, job_id: str, lines: str = "", only: str = "", connection: Connection | None = None
+) -> list[ChangedRow]:
     """Rows of a job that changed something and were not taken back yet, as far as they are asked for, the last first.
 
-    A record of several rows goes whole when one of its lines is named.
+    A record of several rows goes whole when one of its lines is named. `connection`: where something of the job is
+    written that is not committed, and counts.
     """
     ranges = parse_lines(lines)
-    rows = rows_left(engine, job_id)
+    rows = rows_left(engine, job_id, connection)
     named = {_leader(row) for row in rows if any(first <= row.line <= last for first, last in ranges)}
     return [row for row in rows if (not ranges or _leader(row) in named) and (not only or _kind(row) == only)]
 
 
-def rows_left(engine: Engine, job_id: str) -> list[ChangedRow]:
+def rows_left(engine: Engine, job_id: str, connection: Connection | None = None) -> list[ChangedRow]:
     """Those of a job that changed something and were not taken back yet, the last first."""
     back = {index for index, each in taken_back(engine, job_id).items() if each.status == UndoVerdict.REVERSED}
-    return [row for row in changed_rows(engine, job_id) if row.item_index not in back]
+    return [row for row in changed_rows(connection or engine, job_id) if row.item_index not in back]
 
 
 def _leader(row: ChangedRow) -> int:

@@ -12,7 +12,7 @@ from billy_pipelines.bulk.options import JobOptions
 from billy_pipelines.bulk.timing import Timing
 from billy_pipelines.bulk.undo_books import UndoBooks
 from billy_pipelines.bulk.undo_rules import Rules, Said, Task, Undoable
-from billy_pipelines.bulk.verdicts import CREATE, DELETE, UndoVerdict, Verdict
+from billy_pipelines.bulk.verdicts import CREATE, DELETE, VALID, Verdict
 from billy_pipelines.bulk.writes import USED_STATUSES, Writes
 from billy_pipelines.database.items import Item, Outcome
 from billy_pipelines.schemas.codes import sentence
@@ -51,7 +51,7 @@ class UndoWrites(Writes):
             return await self._make_again(item, permitted)
         task = Task.of_item(item)
         try:
-            record, read_at = await self._books.read(task.billy_id or "")
+            record, read_at = await self._books.read(item.billy_id or "")
         except NotFound:
             return self._rules.gone(task).outcome(item.item_index)
         judged = self._rules.judge(task, record, self._books.references)
@@ -82,7 +82,7 @@ class UndoWrites(Writes):
             if not task.begun:
                 raise
             return await self._half(item, record, error)
-        return Outcome(item.item_index, UndoVerdict.REVERSED, before_image=before)
+        return self._rules.taken_back(task, item, before)
 
     async def _half(self, item: Item, record: Any, error: Exception) -> Outcome:
         """A part is restored, now or earlier, and Billy refuses the rest: both images tell what is in the books."""
@@ -107,19 +107,27 @@ class UndoWrites(Writes):
         if record.id not in deleted and not await self._is_gone(record.id):
             text = sentence("not_deleted", self._options.language)
             return Outcome(item.item_index, Verdict.FAILED, error_code="not_deleted", error=text)
-        return Outcome(item.item_index, UndoVerdict.REVERSED, before_image=record.image())
+        return self._rules.taken_back(task, item, record.image())
 
     def _body(self, item: Item) -> dict[str, Any]:
         image = Task.read(item.item_data).before or {}
         return body_again(self._resource.undo, self._resource.writable, image)
 
     async def _make_again(self, item: Item, permitted: bool) -> Outcome:
-        answer = await self._client.create(
-            self._resource.endpoint, self._resource.endpoint_singular, self._body(item), permitted=permitted
-        )
-        try:
-            record = self._resource.created_record(answer)
-        except (ValidationError, KeyError, IndexError) as error:
-            raise OutcomeUnknown(f"Billy's answer to the create cannot be read: {error}") from error
-        said = self._rules.made_again(Task.read(item.item_data), record.id)
+        task = Task.read(item.item_data)
+        async with self._books.creating() as register:
+            judged = self._rules.judge_again(task, register)
+            if isinstance(judged, Said):
+                if self._books.unclear:  # it may be what another row of this undo has made: judged when that is known
+                    return Outcome(item.item_index, VALID)
+                return judged.outcome(item.item_index)
+            answer = await self._client.create(
+                self._resource.endpoint, self._resource.endpoint_singular, self._body(item), permitted=permitted
+            )
+            try:
+                record = self._resource.created_record(answer)
+            except (ValidationError, KeyError, IndexError) as error:
+                raise OutcomeUnknown(f"Billy's answer to the create cannot be read: {error}") from error
+            self._books.made.add(record.id)
+        said = self._rules.made_again(task, record.id)
         return said.outcome(item.item_index, billy_id=record.id, after_image=record.image())

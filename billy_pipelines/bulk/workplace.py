@@ -22,7 +22,7 @@ from billy_pipelines.bulk.health import Health
 from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.sync import PAGE, Readings, Sender, Sync
 from billy_pipelines.bulk.timing import Timing
-from billy_pipelines.bulk.verdicts import ACTIONS, IN_DOUBT, PLANNED, VALID
+from billy_pipelines.bulk.verdicts import ACTIONS, IN_DOUBT, PLANNED, VALID, Verdict
 from billy_pipelines.database.items import Item
 from billy_pipelines.database.jobs import update_job
 from billy_pipelines.database.locks import Lease, LeaseLost
@@ -48,6 +48,8 @@ class Workplace:
     timing: Timing = field(default_factory=Timing)
     notes: list[str] = field(default_factory=list)
     """What people should know of the job."""
+    failed_before: frozenset[int] | None = None
+    """Rows that had failed, or were in doubt, before this process decided anything; None until that is looked up."""
 
     async def take_writer(self, stop: asyncio.Event) -> None:
         """Wait for the right to write every family of records the job writes.
@@ -90,11 +92,13 @@ class Workplace:
         settle: Callable[[], Awaitable[None]],
     ) -> None:
         """Passes over the planned rows until none is left. After each, `settle` reads Billy, decides the rows that got
-        no clear answer and plans anew those that are not there; `sender` makes what sends in the pass.
+        no clear answer and plans anew those that are not there; `sender` makes what sends in the pass. After a failure
+        that ends the job's writing, what was in flight is settled like that too, and no further pass begins.
 
         Raises:
             Halted, Stopped, BillyError, JournalGone
         """
+        await thread.run(self.note_failed)
         journal, health = self.job.journal, Health(self.timing.breaker)
         go = asyncio.Event()
         go.set()
@@ -103,7 +107,7 @@ class Workplace:
             return await thread.run(lambda: journal.leaders([PLANNED], after=after, limit=PAGE))
 
         async with GroupCommit(journal, thread) as commit:
-            while True:
+            while not await thread.run(self.ending_failures):
                 sync = Sync(
                     sender(),
                     self.job.options,
@@ -121,7 +125,7 @@ class Workplace:
                 finally:
                     guard.cancel()
                     await asyncio.gather(guard, return_exceptions=True)
-                if stop.is_set() or not sync.unclear or sync.first_failure:
+                if stop.is_set() or not sync.unclear:
                     return
                 self.progress.phase = "looking up unclear answers"
                 if sync.timed_out or sync.broken:
@@ -132,6 +136,23 @@ class Workplace:
                     return
                 await self.unless_stopped(stop, settle())
                 self.progress.phase = "writing"
+
+    def note_failed(self) -> None:
+        """Take down, before anything is decided, which rows have failed or are in doubt. Does so once."""
+        if self.failed_before is None and not self.job.options.continue_on_error:
+            before = self.job.journal.leaders((Verdict.FAILED, *IN_DOUBT))
+            self.failed_before = frozenset(item.item_index for item in before)
+
+    def ending_failures(self) -> list[Item]:
+        """Rows because of which nothing more is sent: with `continue_on_error` off, those that have failed in this run,
+        be it in the plan. What failed before it and is not taken up again ends nothing, or no retry would get past it.
+        """
+        if self.job.options.continue_on_error:
+            return []
+        failed = self.job.journal.leaders([Verdict.FAILED])
+        # A row that was in doubt and is sent again can fail like any other.
+        self.failed_before = (self.failed_before or frozenset()) & {item.item_index for item in failed}
+        return [item for item in failed if item.item_index not in self.failed_before]
 
     async def guard_lease(self, sync: Sync, go: asyncio.Event) -> None:
         """Nothing is sent while the connection that holds the locks is broken, nor ever after if they are lost."""

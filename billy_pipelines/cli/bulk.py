@@ -20,6 +20,7 @@ from billy_pipelines.bulk.document import exit_code, job_document
 from billy_pipelines.bulk.intake import Received, Reception, Refused, receive
 from billy_pipelines.bulk.lifecycle import as_it_stands
 from billy_pipelines.bulk.options import FIELDS, OptionsError, check_policy, parse_options
+from billy_pipelines.bulk.rereading import reads_otherwise
 from billy_pipelines.bulk.uploads import options_of
 from billy_pipelines.bulk.verdicts import RETRIABLE, UNDO, State
 from billy_pipelines.cli.common import WRONG_USE, CommandFailed, command, database, error_console, print_json
@@ -156,7 +157,9 @@ def _carry_out(
     elif received.reception is Reception.FOLLOWED:
         job = follow(opened, received.job.job_id, console)
     else:
-        job = run_here(settings, opened, instance, received.job, console, _checked(settings, received.job, given))
+        job = run_here(
+            settings, opened, instance, received.job, console, _checked(settings, opened, received.job, given)
+        )
     if as_json:
         print_json(job_document(settings, job, **more))
     else:
@@ -164,12 +167,14 @@ def _carry_out(
     return exit_code(job)
 
 
-def _checked(settings: Settings, job: JobRow, given: dict[str, Any]) -> dict[str, Any]:
+def _checked(settings: Settings, opened: Database, job: JobRow, given: dict[str, Any]) -> dict[str, Any]:
     """The options given now, as plain values; a resumed job keeps its others."""
     try:
         options = parse_options({**job.options, **given}, "options").model_dump(mode="json")
         if job.operation != UNDO:  # it has none of a file's options
             check_policy(options, settings.organization(job.organization).policy, "options")
+            with opened.engine.connect() as connection:
+                reads_otherwise(connection, job, options)
     except OptionsError as error:
         raise CommandFailed("bad_option", str(error), WRONG_USE) from error
     return {name: options[name] for name in given}

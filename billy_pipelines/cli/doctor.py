@@ -1,4 +1,4 @@
-"""`billy doctor`: what works, what does not, what to do. Reads only."""
+"""`billy doctor`: what works, what does not, what to do. Reads only; which company is whose, the first job records."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from rich.console import Console
 
 from billy_pipelines.billy.client import open_client
 from billy_pipelines.billy.errors import BillyError
+from billy_pipelines.billy.models import Organization as Company
 from billy_pipelines.billy.rate_limit import RateLimiter
+from billy_pipelines.bulk.books import compare_with_record, titled
 from billy_pipelines.bulk.group_commit import DatabaseThread
+from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.cli.common import command, database, print_json
 from billy_pipelines.database.connection import Database
 from billy_pipelines.database.jobs import mirror_organization
@@ -30,8 +33,9 @@ def doctor(as_json: bool) -> int:
     with database(settings) as opened:
         server = "embedded" if opened.embedded else "external"
         findings.append(_finding("postgresql", True, f"{server}, reachable, schema up to date"))
+        companies: dict[str, str] = {}
         for organization in settings.organizations().values():
-            findings.append(_check_token(settings, opened, organization))
+            findings.append(_check_token(settings, opened, organization, companies))
     if as_json:
         print_json({"ok": all(f["ok"] for f in findings), "findings": findings})
     else:
@@ -49,7 +53,10 @@ def _finding(check: str, ok: bool, message: str) -> Finding:
     return {"check": check, "ok": ok, "message": message}
 
 
-def _check_token(settings: Settings, opened: Database, organization: Organization) -> Finding:
+def _check_token(
+    settings: Settings, opened: Database, organization: Organization, companies: dict[str, str]
+) -> Finding:
+    """`companies`: Billy's id of each company met so far -> the organization whose token opens it."""
     name = f"organization {organization.name}"
     try:
         token = settings.token(organization)
@@ -59,16 +66,24 @@ def _check_token(settings: Settings, opened: Database, organization: Organizatio
         mirror_organization(connection, organization.name)
     budget = RateRow(opened.engine, organization.name, settings.rate_ceiling(organization))
     try:
-        return _finding(name, True, asyncio.run(_ask(settings.api_url, token, budget)))
+        company = asyncio.run(_ask(settings.api_url, token, budget))
+        with opened.engine.begin() as connection:
+            compare_with_record(connection, settings, organization, company)
     except BillyError as error:
         return _finding(name, False, f"{settings.api_url}: {error}")
+    except Halted as error:
+        return _finding(name, False, str(error))
+    said = f"the token opens the books of {titled(company)}, id {company.id}"
+    other = companies.setdefault(company.id, organization.name)
+    if other != organization.name:  # neither has had a job yet
+        return _finding(name, False, f"{said}, and so does that of {other!r}; list one company once")
+    return _finding(name, True, said)
 
 
-async def _ask(api_url: str, token: str, budget: RateRow) -> str:
+async def _ask(api_url: str, token: str, budget: RateRow) -> Company:
     thread = DatabaseThread()
     try:
         async with open_client(api_url, token, RateLimiter(budget, thread.run)) as client:
-            company = await client.organization()
+            return await client.organization()
     finally:
         thread.close()
-    return f"the token opens the books of {company.name} (CVR {company.registrationNo or 'not given'}, id {company.id})"

@@ -53,6 +53,8 @@ def undo(job_id: str, dry_run: bool, lines: str, only: str | None, as_json: bool
         console.print(begun.sentence(), markup=False)
         if begun.begun is Begun.FOLLOWED:
             row = follow(opened, begun.job.job_id, console)
+            for part in _parts(opened, job_id):
+                follow(opened, part.job_id, console)
         else:
             row = run_here(settings, opened, instance, begun.job, console)
         parts = _parts(opened, job_id) if not (lines or only) else []

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from billy_pipelines.database.locks import lock_key
 from billy_pipelines.database.storable import storable_json
 from billy_pipelines.database.tables import jobs, organizations
 
@@ -164,6 +165,18 @@ def update_job(engine: Engine | Connection, job_id: str, **values: Any) -> None:
     engine.execute(text("SELECT pg_notify(:channel, :job)"), {"channel": CHANNEL, "job": job_id})
 
 
+def tell_progress(engine: Engine, job_id: str, *, progress: float, counts: Mapping[str, int]) -> None:
+    """How far a job is, for whoever looks; one that has ended has its final counts, which a late beat leaves alone."""
+    with engine.begin() as connection:
+        told = connection.execute(
+            update(jobs)
+            .where(jobs.c.job_id == job_id, jobs.c.completed_at.is_(None))
+            .values(progress=progress, counts=counts, updated_at=func.clock_timestamp())
+        )
+        if told.rowcount:
+            connection.execute(text("SELECT pg_notify(:channel, :job)"), {"channel": CHANNEL, "job": job_id})
+
+
 def server_time(engine: Engine) -> datetime:
     """What time it is for the database."""
     with engine.connect() as connection:
@@ -193,6 +206,15 @@ def mirror_organization(connection: Connection, name: str) -> OrganizationRow:
     columns = [organizations.c[field] for field in OrganizationRow.model_fields]
     row = connection.execute(select(*columns).where(organizations.c.name == name).with_for_update()).one()
     return OrganizationRow.model_validate(dict(row._mapping))
+
+
+def organizations_of_company(connection: Connection, billy_organization_id: str) -> list[str]:
+    """Names under which a company is on record, the oldest first; until the transaction ends nobody else learns them,
+    so that two first jobs of one company do not both find none."""
+    key = lock_key("company", billy_organization_id)
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+    query = select(organizations.c.name).where(organizations.c.billy_organization_id == billy_organization_id)
+    return list(connection.execute(query.order_by(organizations.c.created_at, organizations.c.name)).scalars())
 
 
 def record_organization(connection: Connection, name: str, **values: str | None) -> None:

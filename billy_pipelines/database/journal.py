@@ -113,9 +113,9 @@ class Journal:
             while chunk := list(islice(left, CHUNK)):  # a million rows never exist together
                 self._execute(connection, _INSERT, chunk)
 
-    def forget_unsent(self) -> None:
-        """Remove all rows, unless one of them was ever sent."""
-        with self._engine.begin() as connection:
+    def forget_unsent(self, connection: Connection | None = None) -> None:
+        """Remove all rows, unless one of them was ever sent; in the transaction of `connection` if one is given."""
+        with nullcontext(connection) if connection is not None else self._engine.begin() as connection:
             connection.execute(
                 text(
                     "DELETE FROM billy.billy_bulk_job_items WHERE job_id = :job AND NOT EXISTS ("
@@ -194,14 +194,14 @@ class Journal:
         with self._engine.connect() as connection:
             return {str(row[0]): int(row[1]) for row in connection.execute(query, {"job": self._job_id})}
 
-    def partly_written(self, statuses: Sequence[str] = ("planned",)) -> set[int]:
+    def partly_written(self, statuses: Sequence[str] = ("planned",), connection: Connection | None = None) -> set[int]:
         """Changes of which a part is in Billy already (`doubts`); planned ones are finished as they were planned."""
         query = text(
             "SELECT item_index FROM billy.billy_bulk_job_items WHERE job_id = :job AND status = ANY(:statuses)"
             " AND action = 'update' AND after_image IS NOT NULL"
         )
-        with self._engine.connect() as connection:
-            values = {"job": self._job_id, "statuses": list(statuses)}
+        values = {"job": self._job_id, "statuses": list(statuses)}
+        with nullcontext(connection) if connection is not None else self._engine.connect() as connection:
             return {int(row[0]) for row in connection.execute(query, values)}
 
     def claimed_elsewhere(self) -> set[str]:

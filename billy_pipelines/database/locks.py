@@ -65,7 +65,8 @@ class Lease:
         self._engine = create_engine(
             engine.url, poolclass=NullPool, connect_args=connect_arguments(engine.url), isolation_level="AUTOCOMMIT"
         )
-        self._job_id = job_id
+        self._job_ids = [job_id]
+        """The jobs of this process: the one it began with, and those it has gone on with; it works on the last."""
         self._connection: Connection | None = None
         self._session: Any = None
         self._holder: Any = None
@@ -87,9 +88,27 @@ class Lease:
         with self._mutex:
             if self._connection is None:
                 self._connect()
-            if not self._try_lock("job", self._job_id):
+            if not self._try_lock("job", self._job_ids[0]):
                 return False
             self._holder = self._session
+            return True
+
+    def go_on_with(self, job_id: str) -> bool:
+        """Become the one process of a further job too, without giving up those before: a run that still works is alive
+        under the name it was started by. False when another process is at that job.
+
+        The right to write goes back: what the next job needs is taken in the order of names again, or two could wait
+        for each other for ever.
+        """
+        with self._mutex:
+            connection = self._open()
+            for organization, family in list(self._writers):
+                key = lock_key("writer", f"{organization}/{family}")
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+                del self._writers[organization, family]
+            if not self._try_lock("job", job_id):
+                return False
+            self._job_ids.append(job_id)
             return True
 
     @property
@@ -120,7 +139,7 @@ class Lease:
                     " ON CONFLICT (organization, family) DO UPDATE"
                     " SET generation = billy_writers.generation + 1, job_id = :j, taken_at = now() RETURNING generation"
                 ),
-                {"o": organization, "f": family, "j": self._job_id},
+                {"o": organization, "f": family, "j": self._job_ids[-1]},
             ).scalar_one()
             return None
 
@@ -149,7 +168,7 @@ class Lease:
             self._drop_connection()
             try:
                 connection = self._connect()
-                if not self._try_lock("job", self._job_id):
+                if not all(self._try_lock("job", job_id) for job_id in self._job_ids):
                     if self._ends_former_session(connection):
                         self._drop_connection()
                         return False

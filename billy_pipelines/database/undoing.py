@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ FROM billy.billy_bulk_job_items AS i
 JOIN billy.billy_bulk_job_items AS l ON l.job_id = i.job_id AND l.item_index = coalesce(i.leader_index, i.item_index)
 WHERE i.job_id = :job AND (
     l.status IN ('created', 'updated', 'archived', 'deleted', 'sending', 'outcome_unknown')
+    OR (l.status IN ('valid', 'planned') AND l.action = 'update' AND l.after_image IS NOT NULL)
     OR (l.status = 'failed' AND (l.error_code IN ('partly_changed', 'outcome_unknown')
         OR (l.action IN ('create', 'approve') AND l.billy_id IS NOT NULL))))
 ORDER BY i.item_index DESC
@@ -35,15 +37,23 @@ ORDER BY j.created_at, j.job_id, i.item_index
 _UNDONE_PARTLY = """
 SELECT job_id FROM billy.billy_bulk_jobs
 WHERE organization = :organization AND resource_type = :resource AND operation = :operation
-    AND upload_sha256 = :sha256 AND job_id <> :job AND status = 'undone_partly'
+    AND upload_sha256 = :sha256 AND job_id <> :job AND status IN ('undone_partly', 'undoing') AND part_of IS NULL
 ORDER BY created_at
 """
+# A JSON text can be all one line, so rows of the same content are known by line and place among the rows of that line.
+# What is asked of a row that stands for a record holds for all its rows, however each reading has grouped them.
 _MADE = """
-SELECT i.item_index, i.line, row_number() OVER (PARTITION BY i.line ORDER BY i.item_index) - 1,
-    CASE WHEN l.action IN ('create', 'approve') THEN l.billy_id END
-FROM billy.billy_bulk_job_items AS i
-JOIN billy.billy_bulk_job_items AS l ON l.job_id = i.job_id AND l.item_index = coalesce(i.leader_index, i.item_index)
-WHERE i.job_id = :job
+WITH placed AS (
+    SELECT job_id, item_index, coalesce(leader_index, item_index) AS leader, line,
+        row_number() OVER (PARTITION BY job_id, line ORDER BY item_index) AS place
+    FROM billy.billy_bulk_job_items WHERE job_id IN (:mine, :job)
+)
+SELECT mine.leader, theirs.item_index, l.billy_id FROM placed AS theirs
+JOIN placed AS mine ON mine.job_id = :mine AND mine.line = theirs.line AND mine.place = theirs.place
+JOIN billy.billy_bulk_job_items AS l ON l.job_id = :job AND l.item_index = theirs.leader
+WHERE theirs.job_id = :job AND l.action IN ('create', 'approve') AND (l.billy_id IS NOT NULL
+    OR l.status IN ('sending', 'outcome_unknown') OR (l.status = 'failed' AND l.error_code = 'outcome_unknown'))
+ORDER BY theirs.item_index
 """
 _NOTE = """
 UPDATE billy.billy_bulk_jobs SET source = source || jsonb_build_object('undone_by', CAST(:by AS text))
@@ -79,9 +89,20 @@ class TakenBack:
     action: str | None
 
 
-def changed_rows(engine: Engine, job_id: str) -> list[ChangedRow]:
+@dataclass(frozen=True)
+class Left:
+    """What a job of the same content has left of a row after its undo."""
+
+    job_id: str
+    billy_ids: tuple[str, ...] = ()
+    """Records it made that were not taken back; a person can have deleted them since."""
+    in_doubt: bool = False
+    """It may have made one: nobody could tell what became of its request."""
+
+
+def changed_rows(engine: Engine | Connection, job_id: str) -> list[ChangedRow]:
     """The rows of a job that changed something, the last of them first."""
-    with engine.connect() as connection:
+    with nullcontext(engine) if isinstance(engine, Connection) else engine.connect() as connection:
         return [ChangedRow(*row) for row in connection.execute(text(_CHANGED), {"job": job_id})]
 
 
@@ -103,10 +124,9 @@ def undos_of(connection: Connection, job_id: str) -> list[JobRow]:
     return [JobRow.model_validate(dict(row._mapping)) for row in connection.execute(query)]
 
 
-def rows_left_in_billy(engine: Engine, job: JobRow) -> dict[tuple[int, int], tuple[str, str]]:
-    """Records that other jobs of the same content made and their undos left: line of the upload, and place among the
-    rows of that line (a JSON text can be all one line) -> job and Billy id. The content is the same, so both are.
-    """
+def rows_left_in_billy(engine: Engine, job: JobRow) -> dict[int, Left]:
+    """What other jobs of the same content made, or may have made, and their undos did not take back; by the index of
+    this job's row that stands for the record."""
     values = {
         "organization": job.organization,
         "resource": job.resource_type,
@@ -114,13 +134,16 @@ def rows_left_in_billy(engine: Engine, job: JobRow) -> dict[tuple[int, int], tup
         "sha256": job.upload_sha256,
         "job": job.job_id,
     }
-    left: dict[tuple[int, int], tuple[str, str]] = {}
+    left: dict[int, Left] = {}
     with engine.connect() as connection:
-        for job_id in list(connection.execute(text(_UNDONE_PARTLY), values).scalars()):
-            back = {index for index, each in taken_back(engine, job_id).items() if each.status == "reversed"}
-            for index, line, place, billy_id in connection.execute(text(_MADE), {"job": job_id}):
-                if billy_id is not None and index not in back:
-                    left[line, place] = (job_id, billy_id)
+        for other in [] if job.part_of else list(connection.execute(text(_UNDONE_PARTLY), values).scalars()):
+            back = {index for index, each in taken_back(engine, other).items() if each.status == "reversed"}
+            for leader, index, billy_id in connection.execute(text(_MADE), {"mine": job.job_id, "job": other}):
+                if index in back:
+                    continue
+                known = left.get(leader) or Left(other)
+                ids = dict.fromkeys([*known.billy_ids, *filter(None, [billy_id])])
+                left[leader] = Left(other, tuple(ids), known.in_doubt or billy_id is None)
     return left
 
 

@@ -41,6 +41,8 @@ def build_assets(resource: Resource[Any]) -> list[dg.AssetsDefinition]:
         # `config` has a default for every option that was not given; what was given stands in the run's own config.
         given = options_given(runs.options_given(context.run.run_config, resource.name))
         with session.step(context, given) as (execution, _switch):
+            if session.was_completed:
+                return dg.MaterializeResult(metadata=metadata.of_completed(execution.job))
             execution.progress.phase = "reading the file"
             upload = session.upload(execution.job)
             execution.progress.total = len(upload.table.lines)
@@ -55,10 +57,12 @@ def build_assets(resource: Resource[Any]) -> list[dg.AssetsDefinition]:
     )
     def valid_rows(context: dg.AssetExecutionContext, session: JobSession) -> dg.MaterializeResult[None]:
         with session.step(context) as (execution, _switch):
+            if session.was_completed:
+                return dg.MaterializeResult(metadata=metadata.of_completed(execution.job))
             execution.progress.phase = "checking the rows"
             upload = session.upload(execution.job)
             execution.progress.total = len(upload.table.lines)
-            checked = check_job_rows(execution.job, upload, anew=not session.was_completed)
+            checked = check_job_rows(execution.job, upload)
             execution.progress.statuses.clear()
             execution.progress.statuses.update(execution.job.journal.counts())
             return dg.MaterializeResult(metadata=metadata.of_valid_rows(execution.job, checked))
@@ -73,6 +77,10 @@ def build_assets(resource: Resource[Any]) -> list[dg.AssetsDefinition]:
     )
     def plan(context: dg.AssetExecutionContext, session: JobSession) -> Iterator[dg.MaterializeResult[None]]:
         with session.step(context) as (execution, switch):
+            if session.was_completed:
+                told = metadata.of_completed(execution.job)
+                yield dg.MaterializeResult(metadata=told, check_results=[error_rate_result(execution)])
+                return
             run_stoppable(switch, execution.plan)
             job = session.reload()
             # What an invoice refers to is part of its plan; of others, 100,000 rows need not be in memory once more.
@@ -96,6 +104,9 @@ def build_assets(resource: Resource[Any]) -> list[dg.AssetsDefinition]:
     def sync(context: dg.AssetExecutionContext, session: JobSession) -> Iterator[dg.MaterializeResult[None]]:
         with session.step(context) as (execution, switch):
             job = session.reload()
+            if session.was_completed:
+                yield dg.MaterializeResult(metadata=metadata.of_sync(job), check_results=[accounts_result(job)])
+                return
             if not execution.planned_here and not job.options.dry_run:
                 run_stoppable(switch, execution.plan)  # a resumed job whose run began at this step
             waiting = waits_for_person(job, execution.register_size)

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from billy_pipelines import runs
 from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.verdicts import IN_DOUBT, tally
-from billy_pipelines.database.jobs import update_job
+from billy_pipelines.database.jobs import tell_progress
 from billy_pipelines.defs.stopping import StopSwitch
 
 BEAT_SECONDS = 0.7
@@ -86,7 +86,7 @@ class Heartbeat:
         # What is on its way has no verdict yet; as long as the run goes on it is not called failed.
         known = {s: n for s, n in progress.statuses.items() if n > 0 and s not in IN_DOUBT}
         counts = tally(known, progress.total, progress.verdicts) if progress.verdicts else tally(known, progress.total)
-        update_job(self._engine, self._job_id, progress=round(progress.percent, 1), counts=counts)
+        tell_progress(self._engine, self._job_id, progress=round(progress.percent, 1), counts=counts)
 
     def _tell_log(self) -> None:
         line, now = self._progress.line(), time.monotonic()

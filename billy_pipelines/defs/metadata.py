@@ -46,6 +46,11 @@ def of_valid_rows(job: JobContext, checked: Checked) -> Metadata:
     }
 
 
+def of_completed(job: JobContext) -> Metadata:
+    """A run of a job that was completed before it."""
+    return {"status": job.row.status, "told": "The job was completed before this run, which did nothing in it."}
+
+
 def of_plan(job: JobContext) -> Metadata:
     """What is going to happen."""
     return {

@@ -52,8 +52,12 @@ class JobSession(dg.ConfigurableResource["JobSession"]):
     def step(
         self, context: dg.AssetExecutionContext, options: dict[str, Any] | None = None
     ) -> Iterator[tuple[Execution, StopSwitch]]:
-        """The frame of each step: heartbeat around it, and a clear state of the job whichever way it ends."""
+        """The frame of each step: heartbeat around it, and a clear state of the job whichever way it ends. A completed
+        job has its state, and keeps it however the run ends."""
         execution = self._begin(context, options)
+        if self._was_completed:
+            yield execution, self._switch
+            return
         with framed(context, execution, self._switch):
             yield execution, self._switch
 

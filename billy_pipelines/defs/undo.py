@@ -14,7 +14,7 @@ from billy_pipelines.bulk import lifecycle
 from billy_pipelines.bulk.context import job_folder, load_job
 from billy_pipelines.bulk.halted import Halted
 from billy_pipelines.bulk.progress import Progress
-from billy_pipelines.bulk.undo import Begun, CannotUndo, Only, begin_undo, parts_to_undo
+from billy_pipelines.bulk.undo import Begun, CannotUndo, Only, begin_undo, check_parts, parts_to_undo
 from billy_pipelines.bulk.undo_execution import UndoExecution
 from billy_pipelines.bulk.undo_target import selection_of
 from billy_pipelines.bulk.verdicts import UNDO, State, verdicts_of
@@ -43,12 +43,18 @@ def take_back(context: dg.OpExecutionContext, config: UndoConfig) -> None:
     try:
         undo = _undo_of_run(context, config, settings, database.engine)
         switch = StopSwitch()
-        row = _carry_out(context, settings, database.engine, undo.job_id, switch)
         parts = []
-        whole = config.lines == "" and config.only is Only.everything
-        for part in parts_to_undo(database.engine, config.job_id) if whole else []:
-            own = begin_undo(settings, database.engine, part.job_id, dry_run=config.dry_run, launch=False)
-            parts.append(_carry_out(context, settings, database.engine, own.job.job_id, switch))
+        # Held to the end of all: a sweep takes a run whose lease is free for dead, and its retry would be a second one.
+        with Lease(database.engine, undo.job_id) as lease:
+            _own(lease.take_job(), undo.job_id)
+            row = _carry_out(context, settings, database.engine, undo.job_id, lease, switch)
+            whole = config.lines == "" and config.only is Only.everything
+            for part in parts_to_undo(database.engine, config.job_id) if whole else []:
+                own = begin_undo(
+                    settings, database.engine, part.job_id, dry_run=config.dry_run, launch=False
+                ).job.job_id
+                _own(lease.go_on_with(own), own)
+                parts.append(_carry_out(context, settings, database.engine, own, lease, switch))
         context.add_output_metadata({name: value for each in (row, *parts) for name, value in _told(settings, each)})
     except CannotUndo as error:
         raise dg.Failure(f"{error.code}: {error}", allow_retries=False) from error
@@ -70,6 +76,8 @@ def _undo_of_run(context: dg.OpExecutionContext, config: UndoConfig, settings: S
     row = get_job(engine, tagged) if tagged else None
     asked = (config.job_id, (config.lines, only), config.dry_run)
     if row is not None and (row.undoes, selection_of(row), bool(row.options.get("dry_run"))) == asked:
+        if asked[1] == ("", ""):  # a retry can come when it is too late
+            check_parts(settings, engine, config.job_id)
         return row
     undo = begin_undo(
         settings, engine, config.job_id, lines=config.lines, only=only, dry_run=config.dry_run, launch=False
@@ -81,30 +89,34 @@ def _undo_of_run(context: dg.OpExecutionContext, config: UndoConfig, settings: S
     return undo.job
 
 
+def _own(taken: bool, undo_id: str) -> None:
+    if not taken:
+        text = f"Another run is working on job {undo_id} right now; this one leaves it alone."
+        raise dg.Failure(text, allow_retries=False)
+
+
 def _carry_out(
-    context: dg.OpExecutionContext, settings: Settings, engine: Engine, undo_id: str, switch: StopSwitch
+    context: dg.OpExecutionContext, settings: Settings, engine: Engine, undo_id: str, lease: Lease, switch: StopSwitch
 ) -> JobRow:
     job = load_job(settings, engine, undo_id)
-    with Lease(engine, undo_id) as lease:
-        if not lease.take_job():
-            text = f"Another run is working on job {undo_id} right now; this one leaves it alone."
-            raise dg.Failure(text, allow_retries=False)
-        try:
-            job = lifecycle.begin(job, context.run.run_id)
-        except Halted as error:
-            raise dg.Failure(f"{error.code}: {error}", allow_retries=False) from error
-        progress = Progress(total=job.row.total_items, verdicts=verdicts_of(UNDO))
-        progress.statuses.update(job.journal.counts())
-        work = UndoExecution(job, lease, progress)
-        with framed(context, work, switch):
-            run_stoppable(switch, work.plan)
-            if work.dry:
-                return lifecycle.end_planned(reload(work))
-            lifecycle.set_state(reload(work), State.PROCESSING)
-            run_stoppable(switch, work.sync)
-            row = lifecycle.end_completed(reload(work))
-        context.log.info(progress.line())
-        return row
+    try:
+        job = lifecycle.begin(job, context.run.run_id)
+    except Halted as error:
+        raise dg.Failure(f"{error.code}: {error}", allow_retries=False) from error
+    if job.row.status == State.COMPLETED:  # before this run; it goes on with the parts
+        return job.row
+    progress = Progress(total=job.row.total_items, verdicts=verdicts_of(UNDO))
+    progress.statuses.update(job.journal.counts())
+    work = UndoExecution(job, lease, progress)
+    with framed(context, work, switch):
+        run_stoppable(switch, work.plan)
+        if work.dry:
+            return lifecycle.end_planned(reload(work))
+        lifecycle.set_state(reload(work), State.PROCESSING)
+        run_stoppable(switch, work.sync)
+        row = lifecycle.end_completed(reload(work))
+    context.log.info(progress.line())
+    return row
 
 
 def _told(settings: Settings, row: JobRow) -> list[tuple[str, Any]]:

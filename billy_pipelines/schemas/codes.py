@@ -229,10 +229,15 @@ UNDO: dict[str, str] = {
     "invoice_numbered": "draft {ids} has been given a number since, so it stays. credit_notes.csv holds a credit note for "
     "it, ready to be imported once it is approved.",
     "there_again": "there is such a record in Billy again ({ids}), so none is made.",
+    "undone_elsewhere": "job {job} has taken it back already, so nothing is done a second time.",
+    "undo_unsettled": "a request of job {job} about this record got no clear answer. `billy retry {job}` finds out what "
+    "came of it; then ask again.",
     "image_missing": "what the record was is not on record, so it cannot be taken back.",
     "job_unsettled": "the job itself got no clear answer for this row and could not find out what became of it. Look in "
     "Billy.",
     "already_gone": "it was gone from Billy already.",
+    "reversed_made_again": "its deletion had been taken back, so it was in Billy with the new id {new} (it was {old}). That "
+    "record was taken back.",
     "as_before": "it was already as it was before the job.",
     "half_restored": "a part of the record is as it was before the job again, the rest is not ({message}). Look at the "
     "record in Billy.",
@@ -242,6 +247,9 @@ UNDO: dict[str, str] = {
     "made_again_in_part": "made again, with the new id {new} (it was {old}); what hung on it ({fields}) was not on record.",
     "kept_by_undo": "the undo of job {job} left this row's record in Billy ({ids}), so it is not made a second time. "
     "Use on_existing: create if it should be.",
+    "may_be_in_billy": "job {job}, since taken back, got no clear answer when it made line {line} ({value}), and nobody "
+    "can tell whether it is in Billy; so it is not sent again. Look for it there. If it is missing, drop rejected.csv, "
+    "which holds the row.",
 }
 """Why undo left a record as it is, and what it has to say of one it took back."""
 
@@ -255,6 +263,14 @@ WAITING: dict[str, str] = {
     "`billy apply {job} --confirm-count {number}` carries it out.",
 }
 """Why a plan waits for a person."""
+
+JOBS: dict[str, str] = {
+    "reading_settled": "Job {job} has carried out its file, or a part of it, as it was read before, so {options} cannot "
+    "be changed in it any more. Nothing was sent now. Leave that out, or take the job back (`billy undo {job}`) and then "
+    "hand in the same file with the new options. Where there is nothing to take back, add --again (in an options file: "
+    "again: true).",
+}
+"""Why a job cannot do what is asked of it."""
 
 FILE_ERRORS: dict[str, str] = {
     "file_too_large": "The file has {size:,} bytes; at most {limit:,} are read. Split it, or raise BILLY_MAX_FILE_MB.",
@@ -344,7 +360,7 @@ def sentence(code: str, language: str = "en", /, **details: object) -> str:
     """
     if language == "da" and code in DANISH:
         return _Danish().vformat(DANISH[code], (), details)
-    for catalogue in (REJECTIONS, WARNINGS, SKIPS, FAILURES, UNDO, WAITING, FILE_ERRORS, COLUMN_NOTES, REASONS):
+    for catalogue in (REJECTIONS, WARNINGS, SKIPS, FAILURES, UNDO, WAITING, JOBS, FILE_ERRORS, COLUMN_NOTES, REASONS):
         if code in catalogue:
             return catalogue[code].format(**details)
     raise KeyError(code)

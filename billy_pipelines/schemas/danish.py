@@ -199,10 +199,15 @@ DANISH: dict[str, str] = {
     "invoice_numbered": "kladden {ids} har fået et nummer siden og bliver. I credit_notes.csv står en kreditnota til den, "
     "klar til import, når den er godkendt.",
     "there_again": "der er sådan en post i Billy igen ({ids}), så der laves ingen.",
+    "undone_elsewhere": "job {job} har allerede ført den tilbage, så intet gøres en gang til.",
+    "undo_unsettled": "en forespørgsel fra job {job} om denne post fik intet klart svar. `billy retry {job}` finder ud af, "
+    "hvad der blev af den; spørg så igen.",
     "image_missing": "hvad posten var, er ikke gemt, så den kan ikke føres tilbage.",
     "job_unsettled": "jobbet fik selv intet klart svar for rækken og kunne ikke finde ud af, hvad der blev af den. Se efter "
     "i Billy.",
     "already_gone": "den var allerede væk fra Billy.",
+    "reversed_made_again": "sletningen af den var fortrudt, så den var i Billy med det nye id {new} (det var {old}). Den post "
+    "er ført tilbage.",
     "as_before": "den var allerede, som den var før jobbet.",
     "half_restored": "en del af posten er igen, som den var før jobbet, resten er ikke ({message}). Se på posten i Billy.",
     "half_edited": "en del af {ids} er igen, som den var før jobbet, men {fields} er ændret i Billy imens og bliver, som "
@@ -211,12 +216,20 @@ DANISH: dict[str, str] = {
     "made_again_in_part": "lavet igen med det nye id {new} (det var {old}); det, der hang på den ({fields}), var ikke gemt.",
     "kept_by_undo": "fortrydelsen af job {job} lod rækkens post blive i Billy ({ids}), så den laves ikke en gang til. Brug "
     "on_existing: create, hvis den skal.",
+    "may_be_in_billy": "job {job}, som siden er fortrudt, fik intet klart svar, da det lavede linje {line} ({value}), og "
+    "ingen kan se, om den er i Billy; så den sendes ikke igen. Se efter den dér. Mangler den, så læg rejected.csv ind, "
+    "som har rækken.",
     # plans that wait for a person
     "apply_approve": "{number} fakturaer skal godkendes, hvilket bogfører moms og ikke kan tages tilbage. Se planen; "
     "`billy apply {job}` udfører den.",
     "apply_delete": "{number} poster skal slettes eller arkiveres. Se planen; `billy apply {job}` udfører den.",
     "confirm_count": "{number} poster skal slettes eller arkiveres, hvilket er en stor del. Se planen; "
     "`billy apply {job} --confirm-count {number}` udfører den.",
+    # jobs that cannot do what is asked of them
+    "reading_settled": "Job {job} har udført sin fil, helt eller delvist, som den blev læst før, så {options} kan ikke "
+    "ændres i det mere. Der er ikke sendt noget nu. Udelad det, eller tag jobbet tilbage (`billy undo {job}`), og aflever "
+    "så den samme fil med de nye indstillinger. Er der intet at tage tilbage, så tilføj --again (i en fil med "
+    "indstillinger: again: true).",
     # files that cannot be used
     "file_too_large": "Filen fylder {size:,} byte; der læses højst {limit:,}. Del den, eller hæv BILLY_MAX_FILE_MB.",
     "unpacks_too_large": "Udpakket ville filen fylde over {limit:,} byte, så den pakkes ikke ud. Del den, eller hæv "

@@ -21,7 +21,7 @@ from billy_pipelines.bulk.plan_report import write_plan
 from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.reading import check_job_rows, read_job_upload
 from billy_pipelines.bulk.timing import Timing
-from billy_pipelines.bulk.verdicts import Verdict
+from billy_pipelines.bulk.verdicts import State, Verdict
 from billy_pipelines.database.jobs import JobRow
 from billy_pipelines.database.locks import Lease
 from billy_pipelines.sandbox import SandboxServer
@@ -94,18 +94,20 @@ async def run_job_async(
     timing: Timing = QUICK,
     stop: asyncio.Event | None = None,
     before_sync: Callable[[], Any] = lambda: None,
+    options: dict[str, Any] | None = None,
 ) -> JobRow:
-    """The same inside a loop, so that a test can stop it."""
+    """The same inside a loop, so that a test can stop it. `options` are those given with this run."""
     stop = stop or asyncio.Event()
     job = load_job(settings, engine, job_id)
     with Lease(engine, job_id) as lease:
         # The run before this one has let go of the job, but PostgreSQL may not have noticed yet that its session ended.
         assert wait_until(lease.take_job)
-        anew = job.row.status != "completed"
-        job = lifecycle.begin(job, "test-run")
+        job = lifecycle.begin(job, "test-run", options)
+        if job.row.status == State.COMPLETED:
+            return job.row
         progress = Progress()
         try:
-            check_job_rows(job, read_job_upload(job), anew=anew)
+            check_job_rows(job, read_job_upload(job))
             execution = Execution(load_job(settings, engine, job_id), lease, progress, timing)
             progress.total = execution.job.row.total_items
             await execution.plan(stop)

@@ -91,6 +91,8 @@ async def work_on_async(
     with Lease(engine, undo_id) as lease:
         assert wait_until(lease.take_job)
         job = lifecycle.begin(load_job(settings, engine, undo_id), "test-run")
+        if job.row.status == State.COMPLETED:
+            return job.row
         work = UndoExecution(job, lease, Progress(verdicts=verdicts_of(UNDO)), timing)
         try:
             await work.plan(stop)

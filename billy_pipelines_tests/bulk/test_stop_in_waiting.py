@@ -58,7 +58,7 @@ def test_a_job_stopped_while_it_waits_reads_no_list(
     with Lease(engine, job_id) as lease:
         assert wait_until(lease.take_job)
         job = lifecycle.begin(load_job(settings, engine, job_id), "killed-run")
-        check_job_rows(job, read_job_upload(job), anew=True)
+        check_job_rows(job, read_job_upload(job))
         killed_while_sending(engine, job_id)
         stop_in_its_waiting(Execution(load_job(settings, engine, job_id), lease, Progress(), FOR_LONG))
     assert lists_read(sandbox) == 0

@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import Engine
 
 from billy_pipelines.billy.errors import NotSent
+from billy_pipelines.bulk import lifecycle
 from billy_pipelines.bulk.context import load_job
 from billy_pipelines.bulk.execution import Execution
 from billy_pipelines.bulk.writes import Writes
@@ -169,6 +170,16 @@ def test_one_of_two_further_addresses_is_a_half(office: Office, monkeypatch: pyt
     office.sandbox.switch(faults=[])
     assert office.take_back(job).verdicts == ["reversed"]
     assert books(office.server, "contacts") == before
+
+
+def test_a_job_that_was_killed_with_a_half_and_nothing_else_can_be_taken_back(office: Office) -> None:
+    job = half(office)
+    office.sandbox.switch(faults=[])
+    retried = load_job(office.settings, office.engine, job.job_id)
+    lifecycle.begin(retried, "killed")
+    assert row_of(office, job).status == "planned"
+    assert office.take_back(job).verdicts == ["reversed"]
+    assert office.one("contacts")["cityText"] == "Ry"
 
 
 # -- no attempt --------------------------------------------------------------------------------------------------------

@@ -132,6 +132,45 @@ def test_a_killed_process_holds_nothing(engine: Engine, database_url: str, lease
     assert lease.take_writer("default", "contacts") is None
 
 
+def test_who_goes_on_with_another_job_is_alive_under_both_names(
+    engine: Engine, held: Lease, lease_of: MakeLease
+) -> None:
+    assert held.go_on_with("b")
+    assert alive(engine, "a") and alive(engine, "b")
+    assert not lease_of("a").take_job() and not lease_of("b").take_job()
+    other = lease_of("c")
+    assert other.take_job()
+    assert other.take_writer("default", "contacts") is None, "the right to write was given back: its order begins anew"
+    assert held.take_writer("default", "contacts") == "c"
+    assert held.take_writer("default", "products") is None
+    held.check()
+    waiting = lease_of("d")
+    assert waiting.take_job()
+    assert waiting.take_writer("default", "products") == "b", "the job it works on now"
+    held.release()
+    wait_until(lambda: not alive(engine, "a") and not alive(engine, "b"))
+
+
+def test_a_further_job_that_has_a_process_is_left_to_it(engine: Engine, held: Lease, lease_of: MakeLease) -> None:
+    assert lease_of("b").take_job()
+    assert not held.go_on_with("b")
+    assert alive(engine, "a"), "it has lost nothing by asking"
+
+
+def test_after_a_break_all_jobs_are_taken_again_or_none(engine: Engine, held: Lease, lease_of: MakeLease) -> None:
+    assert held.go_on_with("b")
+    cut_connections(engine)
+    wait_until(held.take_again)
+    assert alive(engine, "a") and alive(engine, "b")
+    cut_connections(engine)
+    thief = lease_of("b")
+    assert thief.take_job()
+    with pytest.raises(LeaseLost):
+        wait_until(held.take_again)
+    held.release()
+    wait_until(lambda: not alive(engine, "a"))
+
+
 # -- one writer --------------------------------------------------------------------------------------------------------
 
 
