@@ -25,6 +25,7 @@ from billy_pipelines.bulk.undo_target import (
 )
 from billy_pipelines.bulk.verdicts import IN_DOUBT, RESUMABLE, UNDO, State
 from billy_pipelines.database.jobs import JobRow, create_job, get_job, has_written, parts_of, update_job, want_launch
+from billy_pipelines.database.journal import Journal
 from billy_pipelines.database.locks import job_is_alive
 from billy_pipelines.database.undoing import has_rows_in, undos_of
 from billy_pipelines.files.writing import make_folder
@@ -165,10 +166,12 @@ def _values(target: JobRow, source: dict[str, Any], dry_run: bool) -> dict[str, 
 
 
 def _take_up(connection: Connection, undo: JobRow, source: dict[str, Any], dry_run: bool, rows: int) -> None:
-    """An undo goes on as it was; one that has sent nothing is made anew under its id, whatever is asked for now."""
+    """An undo goes on as it was; one that has sent nothing is made anew under its id, whatever is asked for now: what a
+    dry run called reversed is not."""
     if has_written(connection, undo.job_id):
         update_job(connection, undo.job_id, launch_wanted=False)
         return
+    Journal(connection.engine, undo.job_id).forget_unsent(connection)
     update_job(
         connection,
         undo.job_id,

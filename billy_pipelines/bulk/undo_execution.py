@@ -20,6 +20,7 @@ from billy_pipelines.bulk.doubts import READ_TOGETHER, Doubts
 from billy_pipelines.bulk.group_commit import DatabaseThread
 from billy_pipelines.bulk.matching import Register
 from billy_pipelines.bulk.reports import table_of, write_results
+from billy_pipelines.bulk.settling import THERE_BEFORE
 from billy_pipelines.bulk.sync import Readings
 from billy_pipelines.bulk.undo_books import UndoBooks
 from billy_pipelines.bulk.undo_doubts import UndoDoubts
@@ -86,7 +87,7 @@ class UndoExecution(Workplace):
             if was_cut_off(self.job.row):
                 await asyncio.to_thread(lambda: self._bring_files_up_to_date(self.target))
         found_out = await self._find_out(client, thread, stop)
-        await thread.run(lambda: self._take_rows(self._left_by_target(found_out)))
+        await thread.run(lambda: self._take_rows(found_out))
         statuses = await thread.run(job.journal.counts)
         if any(statuses.get(status) for status in IN_DOUBT):
             await self._wait_for_the_dead(stop)
@@ -138,13 +139,15 @@ class UndoExecution(Workplace):
         if target.folder.is_dir():  # old jobs' folders are removed one day
             write_results(target, table_of(target))
 
-    def _take_rows(self, rows: Sequence[ChangedRow]) -> None:
+    def _take_rows(self, found_out: Sequence[Outcome]) -> None:
         """Put the rows to be taken back on record, in reverse order; anew as long as nothing was sent."""
         job = self.job
         with job.engine.connect() as connection:
-            if has_written(connection, job.job_id):
-                return
-        job.journal.forget_unsent()
+            written = has_written(connection, job.job_id)
+        job.journal.forget_unsent()  # first: what the last plan of this undo called reversed is to be in it again
+        rows = self._left_by_target(found_out)
+        if written:
+            return
         earlier = taken_back(job.engine, job.row.undoes or "")
         last = last_index(job.engine, job.row.undoes or "")
         job.journal.insert(
@@ -220,9 +223,8 @@ class UndoExecution(Workplace):
             changes = judged.work.changes if judged and judged.work else None
             written = task.written() if task != Task.of_item(item) else None
             return PlannedItem(index, PLANNED, action, present_id, changes, item_data=written)
-        same_name = [record.id for record in register.same_name(rules.row(task))]
-        # Records of the same name that were there before: settling must not take one of them for ours.
-        before = {"same_name_ids": same_name} if same_name else None
+        alike = [record.id for record in register.alike(rules.row(task))]
+        before = {THERE_BEFORE: alike} if alike else None
         return PlannedItem(index, PLANNED, CREATE, before_image=before)
 
     async def _judged(self, rules: Rules, register: Register[Any], task: Task, present_id: str) -> Judgement | None:

@@ -52,3 +52,13 @@ def test_a_dry_run_leaves_what_the_job_has_done_by_half_to_the_job(office: Offic
     assert [item.status for item in journal.items()] == ["updated", VALID], "the job can still go on and finish it"
     assert office.take_back(job).verdicts == ["reversed"] * 2
     assert [item.error_code for item in journal.items()] == [None, "partly_changed"]
+
+
+def test_what_a_dry_run_called_reversed_is_in_the_undo_as_well(office: Office) -> None:
+    job = office.run("customers", "import", customers(3))
+    gone = load_job(office.settings, office.engine, job.job_id).journal.items()[1].billy_id or ""
+    office.sandbox.delete("contacts", gone)
+    assert office.take_back(job, dry_run=True).codes == ["", "already_gone", ""]
+    undone = office.take_back(job)
+    assert (undone.verdicts, undone.codes) == (["reversed"] * 3, ["", "already_gone", ""])
+    assert undone.target.status == "undone"
