@@ -101,13 +101,15 @@ class Workplace:
         await thread.run(self.note_failed)
         journal, health = self.job.journal, Health(self.timing.breaker)
         go = asyncio.Event()
-        go.set()
 
         async def page(after: int) -> Sequence[Item]:
             return await thread.run(lambda: journal.leaders([PLANNED], after=after, limit=PAGE))
 
         async with GroupCommit(journal, thread) as commit:
             while not await thread.run(self.ending_failures):
+                # The guard of the last pass may have ended in the middle of a renewal: nobody else would set it again.
+                await self.prove_lease()
+                go.set()
                 sync = Sync(
                     sender(),
                     self.job.options,

@@ -19,8 +19,8 @@ from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.reading import check_job_rows, read_job_upload
 from billy_pipelines.database.embedded import EmbeddedPostgres
 from billy_pipelines.database.engine import migrate, open_engine
-from billy_pipelines.database.locks import Lease
-from billy_pipelines.sandbox import SandboxServer
+from billy_pipelines.database.locks import Lease, LeaseLost
+from billy_pipelines.sandbox import Fault, SandboxServer
 from billy_pipelines.settings import Settings
 from billy_pipelines_tests.bulk.jobs import (
     QUICK,
@@ -29,6 +29,7 @@ from billy_pipelines_tests.bulk.jobs import (
     names_created,
     numbered,
     run_job,
+    run_job_async,
     take_in,
 )
 from billy_pipelines_tests.support import wait_until
@@ -123,3 +124,32 @@ def test_a_restart_of_postgres_costs_nothing(
     assert row.counts["created"] == ROWS
     assert names_created(sandbox).total() == ROWS
     check_accounts(settings, engine, sandbox, row)
+
+
+def test_a_pass_that_ends_while_its_lease_is_renewed_does_not_keep_the_next_one_from_sending(
+    settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seed 164 of the campaign, once: everything was held back for ever, with no request and no database at work."""
+    checks = 0
+    real = Lease.check
+
+    def check(lease: Lease) -> None:
+        nonlocal checks
+        checks += 1
+        if checks == 2:  # the first one is before the pass
+            raise LeaseLost("the connection broke")
+        real(lease)
+
+    async def never(_self: Execution) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Lease, "check", check)
+    monkeypatch.setattr(Execution, "_renew_lease", never)
+    monkeypatch.setattr(workplace, "LEASE_CHECK_SECONDS", 0.2)
+    refused = Fault(kind="5xx-before", resource="contacts", methods=("POST",), limit=3)
+    sandbox.sandbox.switch(latency="0.6", faults=[refused])
+    job_id = take_in(settings, engine, customers_csv(tmp_path / "kunder.csv", numbered(5))).job.job_id
+    unhurried = dataclasses.replace(QUICK, answer=5.0)
+    row = asyncio.run(asyncio.wait_for(run_job_async(settings, engine, job_id, timing=unhurried), 60))
+    assert (row.status, row.counts["created"]) == ("completed", 5)
+    assert checks > 3

@@ -7,15 +7,17 @@ real process with a pid of its own, its own connections and its own end.
 
 from __future__ import annotations
 
+import asyncio
 import faulthandler
 import os
 import signal
 import threading
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import SQLAlchemyError
@@ -95,7 +97,9 @@ def main(task: Task, pipe: Pipe, go: Any) -> None:
     """The process: says that it is there, waits for the start of the turn, works, tells how it ended."""
     for name, seconds in RETRIES.items():
         setattr(retries, name, seconds)
-    faulthandler.register(signal.SIGUSR1, task.stacks.open("w"))
+    stacks = task.stacks.open("w")
+    signal.signal(signal.SIGUSR1, lambda *_: _tell_tasks(stacks))
+    faulthandler.register(signal.SIGUSR1, stacks, chain=True)
     switch = StopSwitch()
     # In a thread: a handler that runs while the main thread holds the switch's lock would wait for itself.
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=switch.set).start())
@@ -117,6 +121,14 @@ def main(task: Task, pipe: Pipe, go: Any) -> None:
     except BaseException:
         told = replace(told, error=traceback.format_exc())
     pipe.send(told)
+
+
+def _tell_tasks(file: TextIO) -> None:
+    """What each task waits for; its thread only shows the loop."""
+    with suppress(RuntimeError):
+        for task in asyncio.all_tasks(asyncio.get_running_loop()):
+            task.print_stack(file=file)
+    file.flush()
 
 
 def _is_outage(error: BaseException) -> bool:
