@@ -14,6 +14,7 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from billy_pipelines.billy.errors import (
+    NotFound,
     NotSent,
     OutcomeUnknown,
     RateLimited,
@@ -28,6 +29,9 @@ from billy_pipelines.billy.models import Organization, Paging
 from billy_pipelines.billy.retries import Again, Verb, check, is_unclear, limit_wait, may_repeat, with_retries
 from billy_pipelines.billy.transport import ANSWER_SECONDS, Answer, Json, Transport, TransportFailed
 from billy_pipelines.billy.underway import here
+
+MISSING_STATUSES = (400, 410, 422)
+"""What Billy may answer beside 404 when it is asked for an id that it does not have."""
 
 
 @dataclass
@@ -117,10 +121,21 @@ class BillyClient:
     async def get(self, resource: str, record_id: str, *, singular: str, query: Query | None = None) -> Json:
         """One record with everything side-loaded: the whole answer, the record under `singular`.
 
+        A missing id is an error (observed), whose status is unverified: a clear no means that, once it is not the query
+        that Billy says no to.
+
         Raises:
-            NotFound, TokenRefused, Unavailable, UnexpectedAnswer
+            NotFound, TokenRefused, RateLimited, Unavailable, UnexpectedAnswer
         """
-        body = await self._read(_path(resource, record_id), query)
+        path = _path(resource, record_id)
+        try:
+            body = await self._read(path, query)
+        except Refused as error:
+            if error.status not in MISSING_STATUSES:
+                raise
+            if not query:
+                raise NotFound(error.status, error.code, error.message, error.fields, error.body) from error
+            return await self.get(resource, record_id, singular=singular)
         if not isinstance(body.get(singular), dict):
             raise UnexpectedAnswer(f"Billy's answer to GET /{resource}/… has no {singular!r} in it.")
         return body

@@ -27,6 +27,7 @@ from billy_pipelines.billy.errors import (
 from billy_pipelines.bulk.options import JobOptions
 from billy_pipelines.bulk.sync import Readings, Result
 from billy_pipelines.bulk.timing import Timing
+from billy_pipelines.bulk.told import Heard
 from billy_pipelines.bulk.verdicts import CREATE, DELETE, Verdict
 from billy_pipelines.bulk.writes import Keep, Writes
 from billy_pipelines.database.items import Item, Outcome
@@ -173,15 +174,19 @@ class BulkWrites(Writes):
         saved = {str(raw["_clientId"]): raw for raw in self._raw(answer) if "_clientId" in raw and raw.get("id")}
         parts = _Parts(answer, self._resource)
         results: dict[int, Result] = {}
+        told: list[tuple[_Save, dict[str, Any]]] = []
         unsaid = []
         for save in saves:
             key = str(CLIENT_ID + save.item.item_index)
             if key in refused:
                 results[save.item.item_index] = Refused(error.status if error else 422, None, refused[key])
             elif key in saved:
-                results[save.item.item_index] = await self._saved(save, parts.of(saved[key]))
+                told.append((save, parts.of(saved[key])))
             else:
                 unsaid.append(save.item)
+        # Together: answers that do not tell all cost a reading for each.
+        outcomes = await asyncio.gather(*(self._saved(save, part) for save, part in told))
+        results |= {save.item.item_index: outcome for (save, _), outcome in zip(told, outcomes, strict=True)}
         if unsaid and len(unsaid) == len(saves):
             self._state.halve(unsaid)
         text = str(error) if error else "Billy answered success but did not name this record"
@@ -195,15 +200,12 @@ class BulkWrites(Writes):
         try:
             if save.read is None:
                 return await self._created(save.item, answer)
-            record = await self._resource.write_update(
-                cast(BillyClient, _Rehearsal(self._resource.endpoint, answer)),
-                save.read.record,
-                list(save.changes),
-                True,
-            )
+            heard = Heard(cast(BillyClient, _Rehearsal(self._resource.endpoint, answer)))
+            before = save.read.record
+            record = await self._resource.write_update(heard.as_client(), before, list(save.changes), True)
+            return await self._written(save.item, before.image(), record, heard)
         except BillyError as error:
             return error
-        return self._changed(save.item, save.read.record.image(), record)
 
     async def _delete_group(self, items: Sequence[Item]) -> dict[int, Result]:
         """Each record is read first, as for a single delete; what Billy does not name as deleted is looked up."""

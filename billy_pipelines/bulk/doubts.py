@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from billy_pipelines.billy.client import BillyClient
@@ -12,13 +12,14 @@ from billy_pipelines.billy.errors import NotFound
 from billy_pipelines.bulk.context import JobContext
 from billy_pipelines.bulk.matching import Register
 from billy_pipelines.bulk.options import Switch
-from billy_pipelines.bulk.settling import Settled, settle_creates
+from billy_pipelines.bulk.settling import Settled, settle_creates, there_before
 from billy_pipelines.bulk.timing import Timing
 from billy_pipelines.bulk.verdicts import APPROVE, CREATE, DELETE, PLANNED, VALID, VERDICT_OF_ACTION, Verdict
 from billy_pipelines.bulk.writes import Writes
 from billy_pipelines.database.items import Item, Outcome
 from billy_pipelines.schemas.codes import sentence
 from billy_pipelines.schemas.invoice_approval import APPROVED
+from billy_pipelines.schemas.resource import Resource
 
 MOST_ATTEMPTS = 6
 READ_TOGETHER = 50
@@ -50,7 +51,7 @@ class Doubts:
             BillyError: a record could not be read.
         """
         creates = [item for item in doubtful if item.action == CREATE]
-        register = await self._register_for(creates, records, ours)
+        register = await unclaimed_register(self._resource, self._client, creates, records, ours)
         settled = settle_creates(self._resource, creates, register, ours, changed)
         outcomes = [self._settle_create(found) for found in settled]
         changes = [item for item in doubtful if item.action != CREATE]
@@ -73,7 +74,7 @@ class Doubts:
         if found.suspects:
             ids = ", ".join(record.id for record in found.suspects)
             key = f"{self._resource.label(item.item_data or {})!r} (id {ids})"
-            said = "a similar record has appeared since"
+            said = sentence("similar_since", self._options.language)
             return self._failed(item, "outcome_unknown", message=said, key=key)
         if item.attempts >= self._most_attempts:
             return self._failed(item, "no_clear_answer", number=item.attempts)
@@ -94,18 +95,6 @@ class Doubts:
             error_code=problem.code if problem else None,
             error=problem.message if problem else None,
         )
-
-    async def _register_for(self, creates: Sequence[Item], records: Sequence[Any], ours: set[str]) -> Register[Any]:
-        """The listing, with what it left out of records that one of these rows may have made."""
-        resource = self._resource
-        register = Register(resource, records)
-        whole = {}
-        for item in creates:
-            row = item.item_data or {}
-            for record in register.same_name(row):
-                if record.id not in ours and record.id not in whole and not resource.is_complete(row, record):
-                    whole[record.id] = await resource.read_one(self._client, record.id)
-        return Register(resource, [whole.get(record.id, record) for record in records]) if whole else register
 
     async def _settle_change(self, item: Item) -> Outcome:
         """A change in doubt is read back: done when nothing of it is missing, planned anew otherwise."""
@@ -157,3 +146,23 @@ class Doubts:
 
     def _as_left(self, item: Item, record: Any) -> dict[str, Any]:
         return self._resource.as_left(item.before_image or {}, item.changes, record)
+
+
+async def unclaimed_register(
+    resource: Resource[Any], client: BillyClient, creates: Sequence[Item], records: Iterable[Any], claimed: set[str]
+) -> Register[Any]:
+    """A listing without the records that somebody is known to have made, and with what it left out of those that one of
+    these rows may have made.
+
+    Raises:
+        BillyError: a record could not be read.
+    """
+    unclaimed = {record.id: record for record in records if record.id not in claimed}
+    register = Register(resource, unclaimed.values())
+    whole: dict[str, Any] = {}
+    for item in creates:
+        row, before = item.item_data or {}, there_before(item)
+        for record in register.alike(row):
+            if record.id not in whole and record.id not in before and not resource.is_complete(row, record):
+                whole[record.id] = await resource.read_one(client, record.id)
+    return Register(resource, (unclaimed | whole).values()) if whole else register

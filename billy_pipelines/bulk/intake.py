@@ -265,13 +265,16 @@ def _reception(connection: Connection, job: JobRow | None, *, launch: bool) -> R
     if job.status in FINISHED or is_closed(job):
         return Reception.REPEATED
     if job.status == State.PENDING:
-        # Its process may have died before its run began; nobody else would ever start it.
-        old = datetime.now(UTC) - job.created_at > _STARTING
-        awaited = launch and job.launch_wanted
-        forgotten = old and not awaited and not job_is_alive(connection, job.job_id)
+        forgotten = is_forgotten(connection, job) and not (launch and job.launch_wanted)
         return Reception.RESUMED if forgotten else Reception.FOLLOWED
     waits = job.status == State.PLANNED and job.completed_at is not None
     return Reception.RESUMED if waits or job.status in RESUMABLE else Reception.FOLLOWED
+
+
+def is_forgotten(connection: Connection, job: JobRow) -> bool:
+    """Whether a job's process may have died before its run began; nobody else would ever start it."""
+    old = datetime.now(UTC) - job.created_at > _STARTING
+    return job.status == State.PENDING and old and not job_is_alive(connection, job.job_id)
 
 
 def _free_id(connection: Connection, organization: str, resource: str, operation: str, sha256: str) -> str:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from billy_pipelines.billy.models import Record
+from billy_pipelines.bulk.spelling import Spellings
 from billy_pipelines.schemas.resource import KeyKind, MatchKey, Resource, Row
 
 R = TypeVar("R", bound=Record)
+NUMBERS = (KeyKind.IDENTITY, KeyKind.SHARED)
+"""Keys of which one value means one record, or few."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,13 @@ class Register(Generic[R]):
         self._keys = chosen_keys(resource, match_on)
         settling = (KeyKind.CONTENT, KeyKind.WEAK)
         self._names = next((key for kind in settling for key in resource.match_keys if key.kind is kind), None)
-        # The name is known by whatever is matched on: settling depends on it.
-        self._indexed = {key.name: key for key in (*self._keys, *([self._names] if self._names else []))}
+        # Name and numbers are known whatever is matched on: settling depends on them.
+        numbers = [key for key in resource.match_keys if key.kind in NUMBERS and not key.must_exist]
+        self._numbers = {key.name: key for key in numbers}
+        names = {self._names.name: self._names} if self._names else {}
+        self._indexed = {key.name: key for key in self._keys} | self._numbers | names
         self._index: dict[str, dict[str, list[R | _Unmade]]] = {name: defaultdict(list) for name in self._indexed}
+        self._spellings: Spellings | None = None
         self.size = 0
         for record in records:
             self.add(record)
@@ -60,6 +67,7 @@ class Register(Generic[R]):
 
     def _add(self, record: R, kept: R | _Unmade) -> None:
         self.size += 1
+        self._spellings = None
         for key in self._indexed.values():
             for value in key.of_record(record):
                 if value:
@@ -140,6 +148,38 @@ class Register(Generic[R]):
         """Every record of the row's name, live or archived, whatever is matched on."""
         value = self._names.of_row(row) if self._names else None
         return self._known(self._names.name, value) if self._names and value else []
+
+    def alike(self, row: Row) -> list[R]:
+        """Every record that may be the one a create of this row has made, whatever is matched on: of its name, of one
+        that Billy may have made of its name, or with a number of its own.
+
+        One that somebody shares a number with, or is called nearly like, is none where anything else contradicts.
+        """
+        if not self.size:
+            return []
+        found = {record.id: record for record in self.same_name(row)}
+        for key in self._numbers.values():
+            value = key.of_row(row)
+            for record in self._known(key.name, value) if value else ():
+                if key.is_strong or not self._resource.contradictions(row, record):
+                    found.setdefault(record.id, record)
+        for name in self._names_like(row):
+            for record in self._known(self._names.name, name) if self._names else ():
+                if not self._resource.contradictions(row, record):
+                    found.setdefault(record.id, record)
+        return list(found.values())
+
+    def _names_like(self, row: Row) -> list[str]:
+        """Names that Billy may have made of the row's, as they are compared."""
+        names = self._names
+        value = names.of_row(row) if names and names.kind is KeyKind.WEAK else None
+        if not names or not value:
+            return []
+        if self._spellings is None:
+            self._spellings = Spellings()
+            for name in self._index[names.name]:
+                self._spellings.add(name)
+        return self._spellings.of(value)
 
 
 def _only(key: MatchKey[R], candidates: Sequence[R]) -> Match[R]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from billy_pipelines.bulk.matching import Match, Register, chosen_keys
 from billy_pipelines.bulk.options import JobOptions, OnArchived, OnExisting, OnMissing
+from billy_pipelines.bulk.settling import THERE_BEFORE
 from billy_pipelines.bulk.since_export import Exports, SinceExport
 from billy_pipelines.bulk.verdicts import ARCHIVE, CREATE, DELETE, PLANNED, UPDATE, Verdict
 from billy_pipelines.database.items import Item, PlannedItem
@@ -238,7 +239,7 @@ class Planner:
             self._reject(item, *resolved.for_creates)
             return
         problems: list[Problem] = list(resolved.problems)
-        same_name = [record.id for record in self._register.same_name(row)]
+        alike = [record.id for record in self._register.alike(row)]
         if self._options.on_existing is not OnExisting.create:
             earlier = self._new.find(row)
             twin = earlier.record or (earlier.candidates[0] if earlier.obstacle == "ambiguous_match" else None)
@@ -256,8 +257,7 @@ class Planner:
                 PLANNED,
                 CREATE,
                 item_data=dict(row),
-                # Records of the same name that were there before: settling must not take one of them for ours.
-                before_image={"same_name_ids": same_name} if same_name else None,
+                before_image={THERE_BEFORE: alike} if alike else None,
                 details=[*self._said(item), *problem_dicts(problems, FROM_PLAN)],
             )
         )

@@ -9,8 +9,7 @@ from typing import Any
 
 from billy_pipelines.billy.client import BillyClient
 from billy_pipelines.billy.errors import NotFound
-from billy_pipelines.bulk.doubts import MOST_ATTEMPTS, READ_TOGETHER
-from billy_pipelines.bulk.matching import Register
+from billy_pipelines.bulk.doubts import MOST_ATTEMPTS, READ_TOGETHER, unclaimed_register
 from billy_pipelines.bulk.settling import Settled, settle_creates
 from billy_pipelines.bulk.undo_books import UndoBooks
 from billy_pipelines.bulk.undo_rules import Rules, Said, Task
@@ -43,7 +42,8 @@ class UndoDoubts:
             replace(i, item_data=self._rules.row(Task.read(i.item_data))) for i in doubtful if i.action == CREATE
         ]
         tasks = {item.item_index: Task.read(item.item_data) for item in doubtful}
-        register = await self._whole_register(creates, made)
+        records = self._books.records.values()
+        register = await unclaimed_register(self._resource, self._client, creates, records, made)
         outcomes = [
             self._settled_create(tasks[found.item.item_index], found)
             for found in settle_creates(self._resource, creates, register, made)
@@ -54,17 +54,6 @@ class UndoDoubts:
             outcomes += await asyncio.gather(*(self._settled_change(item) for item in some))
         return outcomes
 
-    async def _whole_register(self, creates: Sequence[Item], made: set[str]) -> Register[Any]:
-        """The listing, with what it left out of records that one of these rows may have made."""
-        resource, records = self._resource, dict(self._books.records)
-        register = Register(resource, records.values())
-        for item in creates:
-            row = item.item_data or {}
-            for record in register.same_name(row):
-                if record.id not in made and not resource.is_complete(row, record):
-                    records[record.id] = await resource.read_one(self._client, record.id)
-        return Register(resource, records.values())
-
     def _settled_create(self, task: Task, found: Settled) -> Outcome:
         index, record = found.item.item_index, found.record
         if record is not None:
@@ -73,7 +62,7 @@ class UndoDoubts:
         if found.suspects:
             ids = ", ".join(suspect.id for suspect in found.suspects)
             key = f"{self._resource.label(self._rules.row(task))!r} (id {ids})"
-            return self._failed(index, "outcome_unknown", message="a similar record has appeared since", key=key)
+            return self._failed(index, "outcome_unknown", message=sentence("similar_since", self._language), key=key)
         return self._open_again(found.item)
 
     async def _settled_change(self, item: Item) -> Outcome:

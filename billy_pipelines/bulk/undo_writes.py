@@ -13,7 +13,7 @@ from billy_pipelines.bulk.timing import Timing
 from billy_pipelines.bulk.undo_books import UndoBooks
 from billy_pipelines.bulk.undo_rules import Rules, Said, Task, Undoable
 from billy_pipelines.bulk.verdicts import CREATE, DELETE, VALID, Verdict
-from billy_pipelines.bulk.writes import USED_STATUSES, Writes
+from billy_pipelines.bulk.writes import Writes
 from billy_pipelines.database.items import Item, Outcome
 from billy_pipelines.schemas.codes import sentence
 from billy_pipelines.schemas.resource import Resource
@@ -96,14 +96,12 @@ class UndoWrites(Writes):
     async def _delete_made(self, item: Item, record: Any, task: Task, permitted: bool) -> Outcome:
         try:
             deleted = await self._client.delete(self._resource.endpoint, record.id, permitted=permitted)
-        except NotFound:
-            return self._rules.gone(task).outcome(item.item_index)
-        except TokenRefused:
-            raise
         except Refused as error:
-            if error.status not in USED_STATUSES:
-                raise
-            return self._rules.kept("billy_keeps", message=error).outcome(item.item_index)
+            if await self._is_kept(record.id, error):
+                return self._rules.kept("billy_keeps", message=error).outcome(item.item_index)
+            if isinstance(error, NotFound):
+                return self._rules.gone(task).outcome(item.item_index)
+            raise
         if record.id not in deleted and not await self._is_gone(record.id):
             text = sentence("not_deleted", self._options.language)
             return Outcome(item.item_index, Verdict.FAILED, error_code="not_deleted", error=text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,6 +22,7 @@ from billy_pipelines.billy.errors import (
 from billy_pipelines.bulk.options import JobOptions
 from billy_pipelines.bulk.sync import Readings, Result
 from billy_pipelines.bulk.timing import Timing
+from billy_pipelines.bulk.told import Heard, Readback
 from billy_pipelines.bulk.verdicts import CREATE, DELETE, VERDICT_OF_ACTION, Verdict
 from billy_pipelines.database.items import Item, Outcome
 from billy_pipelines.schemas.codes import Problem, sentence
@@ -31,6 +31,7 @@ from billy_pipelines.schemas.resource import Change, Resource
 Keep = Callable[[Mapping[int, dict[str, Any]]], Awaitable[None]]
 USED_STATUSES = (400, 409, 422)
 """What a refused delete may answer when something refers to the record: 422 is likely (unverified)."""
+FORBIDDEN = 403
 
 
 class Writes:
@@ -52,6 +53,7 @@ class Writes:
         self._options = options
         self._client = client
         self._fresh = timing.fresh
+        self._readback = Readback(resource, client)
 
     def payload(self, item: Item) -> Any:
         """What is going to be sent, for its hash in the journal."""
@@ -83,7 +85,10 @@ class Writes:
         try:
             return await self._change(item, record, read_at, permitted)
         except NotFound:
-            return self._gone(item)
+            # What a 404 to a write means is unknown: deleting what is not there says 200 (documented).
+            if await self._is_gone(item.billy_id or ""):
+                return self._gone(item)
+            raise
 
     def _gone(self, item: Item) -> Outcome:
         text = sentence("gone_since_plan", self._options.language)
@@ -102,11 +107,7 @@ class Writes:
             record = self._resource.created_record(answer)
         except (ValidationError, KeyError, IndexError) as error:
             raise OutcomeUnknown(f"Billy's answer to the create cannot be read: {error}") from error
-        if not self._resource.is_complete(item.item_data or {}, record):
-            # That the record in an answer is complete is unverified; without this reading it is only not compared.
-            with suppress(BillyError):
-                record = await self._resource.read_one(self._client, record.id)
-        image = record.image()
+        record, image = await self._readback.created(item.item_data or {}, record)
         if problem := self._resource.created_problem(item.item_data or {}, record, self._references):
             # It is there, and stays: the row is told apart from one that was refused by its id.
             return Outcome(
@@ -138,8 +139,9 @@ class Writes:
             if item.action == DELETE:
                 return await self._delete(item, record, before, permitted)
             if found:
+                heard = Heard(self._client)
                 try:
-                    record = await self._resource.write_update(self._client, record, found, permitted)
+                    record = await self._resource.write_update(heard.as_client(), record, found, permitted)
                 except (NotSent, RateLimited, TokenRefused) as error:
                     if window.taken:
                         # A row can need two requests. The first is in the books: the row waits to be looked up.
@@ -149,6 +151,15 @@ class Writes:
                     if (window.taken or item.begun) and (partly := await self._partly(item, record, before, error)):
                         return partly
                     raise
+                return await self._written(item, before, record, heard)
+        return self._changed(item, before, record)
+
+    async def _written(self, item: Item, before: dict[str, Any], record: Any, heard: Heard) -> Outcome:
+        if not heard.all:
+            fields = item.changes or {}
+            record = await self._readback.changed(
+                fields, before, record, lambda now: self.compare_with_plan(item, now) == ([], [])
+            )
         return self._changed(item, before, record)
 
     async def _keep_what_goes(self, read: Mapping[int, dict[str, Any]], items: Sequence[Item]) -> None:
@@ -186,11 +197,10 @@ class Writes:
         """
         try:
             deleted = await self._client.delete(self._resource.endpoint, record.id, permitted=permitted)
-        except TokenRefused:
-            raise
         except Refused as error:
             archive = self._resource.archive
-            if archive is None or not self._options.archive_if_used or error.status not in USED_STATUSES:
+            is_kept = await self._is_kept(record.id, error)
+            if archive is None or not self._options.archive_if_used or not is_kept:
                 raise
             if not self._resource.is_archived(record):
                 record = await self._resource.write_update(self._client, record, [archive], False)
@@ -228,6 +238,22 @@ class Writes:
             error_code="partly_changed",
             error=text,
         )
+
+    async def _is_kept(self, record_id: str, error: Refused) -> bool:
+        """Whether Billy keeps a record that was to be deleted, most likely because something refers to it. A 403 may
+        say so too: with a token that is good for other things it is raised as a clear no to this record.
+
+        Raises:
+            BillyError
+        """
+        if isinstance(error, TokenRefused):
+            if error.status != FORBIDDEN:
+                raise error
+            await self._client.organization()
+            raise Refused(error.status, error.code, error.message, error.fields, error.body) from error
+        if isinstance(error, NotFound):
+            return not await self._is_gone(record_id)
+        return error.status in USED_STATUSES
 
     async def _is_gone(self, record_id: str) -> bool:
         """Success without the id proves nothing: deleting a missing record says 200 too (documented)."""

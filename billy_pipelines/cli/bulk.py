@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from billy_pipelines.bulk.applying import NotApplicable, apply_plan
 from billy_pipelines.bulk.context import job_folder
 from billy_pipelines.bulk.document import exit_code, job_document
-from billy_pipelines.bulk.intake import Received, Reception, Refused, receive
+from billy_pipelines.bulk.intake import Received, Reception, Refused, is_forgotten, receive
 from billy_pipelines.bulk.lifecycle import as_it_stands
 from billy_pipelines.bulk.options import FIELDS, OptionsError, check_policy, parse_options
 from billy_pipelines.bulk.rereading import reads_otherwise
@@ -151,12 +151,12 @@ def _carry_out(
     console = error_console()
     console.print(received.sentence(), markup=False)
     more: dict[str, Any] = {}
+    job = received.job
     if received.reception is Reception.REPEATED:
-        job = received.job
         more = {"repeated": True, "message": received.sentence()}
     elif received.reception is Reception.FOLLOWED:
         job = follow(opened, received.job.job_id, console)
-    else:
+    if received.reception in (Reception.NEW, Reception.RESUMED) or _is_forgotten(opened, job):
         job = run_here(
             settings, opened, instance, received.job, console, _checked(settings, opened, received.job, given)
         )
@@ -181,15 +181,25 @@ def _checked(settings: Settings, opened: Database, job: JobRow, given: dict[str,
 
 
 def follow(opened: Database, job_id: str, console: Console) -> JobRow:
-    """The job as another process leaves it; if that one dies, this one says so instead of waiting for ever."""
+    """The job as another process leaves it; if that one dies, this one does not wait for ever."""
     left_since: float | None = None
 
     def is_abandoned(row: JobRow) -> bool:
         nonlocal left_since
+        if _is_forgotten(opened, row):
+            return True
         left_since = (left_since or time.monotonic()) if row.status == State.INTERRUPTED else None
         return left_since is not None and time.monotonic() - left_since > ABANDONED_SECONDS
 
     return follow_job(opened.engine, job_id, console=console, stop=is_abandoned)
+
+
+def _is_forgotten(opened: Database, job: JobRow) -> bool:
+    """Whether nobody will ever begin with it, so that whoever waits for it may."""
+    if job.status != State.PENDING or job.launch_wanted:
+        return False
+    with opened.engine.connect() as connection:
+        return is_forgotten(connection, job)
 
 
 def run_here(

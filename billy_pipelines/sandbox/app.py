@@ -22,7 +22,7 @@ from . import control, writes
 from .answers import RefusedError, answer, refusal
 from .books import Books
 from .faults import API, Trouble
-from .including import View
+from .including import View, keys_sent
 from .listing import page_of, rows_in_order
 from .names import ORGANIZATIONS
 from .record import Changed
@@ -114,9 +114,8 @@ async def _collection(request: Request, sandbox: Sandbox) -> Response:
         if action == "list":
             return _listed(request, sandbox, books, resource)
         work = _work(request, sandbox, books)
-        return _committed(
-            request, sandbox, books, writes.save_one(work, resource, None, _named(body, resource.singular))
-        )
+        item = _named(body, resource.singular)
+        return _committed(request, sandbox, books, writes.save_one(work, resource, None, item), resource, [item])
 
 
 async def _record(request: Request, sandbox: Sandbox) -> Response:
@@ -133,10 +132,9 @@ async def _record(request: Request, sandbox: Sandbox) -> Response:
         books = _authorised(request, sandbox, resource.plural)
         work = _work(request, sandbox, books)
         if action == "delete":
-            changed = writes.delete_many(work, resource, [record_id], partly=False)
-        else:
-            changed = writes.save_one(work, resource, record_id, _named(body, resource.singular))
-        return _committed(request, sandbox, books, changed)
+            return _committed(request, sandbox, books, writes.delete_many(work, resource, [record_id], partly=False))
+        item = _named(body, resource.singular)
+        return _committed(request, sandbox, books, writes.save_one(work, resource, record_id, item), resource, [item])
 
 
 def _listed(request: Request, sandbox: Sandbox, books: Books, resource: Resource) -> Response:
@@ -150,7 +148,7 @@ def _listed(request: Request, sandbox: Sandbox, books: Books, resource: Resource
 def _one(request: Request, sandbox: Sandbox, books: Books, resource: Resource, record_id: str) -> Response:
     record = books.records(resource.plural).get(record_id)
     if record is None:
-        raise RefusedError(404, f"`{resource.singular}` `{record_id}` does not exist")
+        raise RefusedError(sandbox.switches.missing_status, f"`{resource.singular}` `{record_id}` does not exist")
     include = request.query_params.get("include", "")
     return answer(request, _view(request, sandbox, books).roots(resource, [record], include, one=True))
 
@@ -174,7 +172,7 @@ async def _bulk_save(request: Request, sandbox: Sandbox, resource: Resource) -> 
             if refused.changed is not None:
                 sandbox.note(books, refused.changed, request.scope["sandbox.request_id"])
             raise
-        return _committed(request, sandbox, books, changed)
+        return _committed(request, sandbox, books, changed, resource, items)
 
 
 def _bulk_delete(request: Request, sandbox: Sandbox, resource: Resource) -> Response:
@@ -268,6 +266,15 @@ def _named(body: dict[str, Any], singular: str) -> dict[str, Any]:
     return item
 
 
-def _committed(request: Request, sandbox: Sandbox, books: Books, changed: Changed) -> Response:
+def _committed(
+    request: Request,
+    sandbox: Sandbox,
+    books: Books,
+    changed: Changed,
+    resource: Resource | None = None,
+    items: Sequence[Any] = (),
+) -> Response:
+    """The answer to a write; `items` of that resource were sent."""
     sandbox.note(books, changed, request.scope["sandbox.request_id"])
-    return answer(request, _view(request, sandbox, books).changed(changed), deleted=changed.deleted)
+    sent = keys_sent(resource, items) if resource else {}
+    return answer(request, _view(request, sandbox, books).changed(changed, sent), deleted=changed.deleted)

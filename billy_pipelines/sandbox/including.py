@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from .answers import array
 from .books import Books
@@ -14,6 +16,22 @@ from .record import Changed, Record, extended, to_json
 from .resource import Resource
 from .resources import RESOURCES
 from .switches import Switches
+
+SPARSE = frozenset({"id", "name", "state", "isPrimary", "contactId", "productId", "invoiceId"})
+"""What `write_answers: sparse` tells of a record."""
+
+
+def keys_sent(resource: Resource, items: Iterable[Any]) -> dict[str, Set[str]]:
+    """By plural, the keys of these records in a body and of the children in them."""
+    sent: dict[str, set[str]] = {}
+    for item in items:
+        if isinstance(item, dict):
+            sent.setdefault(resource.plural, set()).update(item)
+            for each in resource.children:
+                children = item.get(each.name)
+                for child in children if isinstance(children, list) else ():
+                    sent.setdefault(each.plural, set()).update(child if isinstance(child, dict) else ())
+    return {plural: frozenset(keys) for plural, keys in sent.items()}
 
 
 @dataclass(frozen=True)
@@ -49,16 +67,24 @@ class View:
             return [record.text for record in records]  # as fast as it gets: 1,000 a page
         return [self.text(resource, record) for record in records]
 
-    def changed(self, changed: Changed) -> dict[str, str]:
-        """A write answers with every record it changed, under plural keys, whatever the resource (documented)."""
+    def changed(self, changed: Changed, sent: Mapping[str, Set[str]]) -> dict[str, str]:
+        """A write answers with every record it changed, under plural keys, whatever the resource (documented); how much
+        of each is switched. `sent`: by plural, the keys that were sent."""
         roots: dict[str, str] = {}
         for plural, records in changed.saved.items():
-            texts = self.texts(RESOURCES[plural], records.values())
+            told = {"complete": None, "sparse": SPARSE, "sent": {"id", *sent.get(plural, ())}}
+            texts = self._told(RESOURCES[plural], records.values(), told[self.switches.write_answers])
             for place, record_id in enumerate(records):
                 if record_id in changed.client_ids:
                     texts[place] = extended(texts[place], {"_clientId": changed.client_ids[record_id]})
             roots[plural] = array(texts)
         return roots
+
+    def _told(self, resource: Resource, records: Iterable[Record], keys: Set[str] | None) -> list[str]:
+        texts = self.texts(resource, records)
+        if keys is None:
+            return texts
+        return [to_json({key: value for key, value in json.loads(text).items() if key in keys}) for text in texts]
 
     def roots(
         self, resource: Resource, records: Sequence[Record], include: str, *, one: bool = False

@@ -7,9 +7,11 @@ that names the key is our choice, and so is ignoring readonly keys in a body.
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from .names import Plural
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 
 LARGEST = 10**12
 """No number may be larger (our choice); twelve digits and 17 significant ones multiply exactly in `totals`."""
+
+CUT_AFTER = 40
+"""Characters of a name that `stored_names: cut` keeps (our choice)."""
+_IN_ASCII = str.maketrans({"æ": "ae", "ø": "oe", "å": "aa", "Æ": "Ae", "Ø": "Oe", "Å": "Aa"})
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ def checked(
         if problem is None and declared.immutable and before is not None and before.get(key) != value:
             problem = "sandbox: cannot be changed"
         if problem is None:
-            values[key] = value
+            values[key] = _as_kept(key, value, switches)
         else:
             problems[key] = problem
     if before is None:
@@ -133,6 +139,27 @@ def _read(value: Any, declared: Property, books: Books) -> tuple[Any, str | None
     if declared.required and isinstance(value, str) and not value.strip():
         return None, NEEDED
     return value, _problem_of(value, declared, books) if kind != "text" else None
+
+
+def _as_kept(key: str, value: Any, switches: Switches) -> Any:
+    """A value as it is stored by switches that keep less of it than was sent."""
+    if key == "name" and isinstance(value, str):
+        return _name_as_kept(value, switches.stored_names)
+    if key == "unitPrice" and isinstance(value, int | float) and switches.price_decimals is not None:
+        kept = Decimal(str(value)).quantize(Decimal(1).scaleb(-switches.price_decimals), ROUND_HALF_UP)
+        return int(kept) if kept == int(kept) else float(kept)
+    return value
+
+
+def _name_as_kept(name: str, how: str) -> str:
+    if how == "cut":
+        return name[:CUT_AFTER].rstrip()
+    if how == "without-emoji":
+        return "".join(character for character in name if ord(character) < 2**16)
+    if how == "ascii":
+        plain = unicodedata.normalize("NFKD", name.translate(_IN_ASCII))
+        return plain.encode("ascii", "ignore").decode()
+    return " ".join(name.split()) if how == "squeezed" else name
 
 
 def _problem_of(value: Any, declared: Property, books: Books) -> str | None:

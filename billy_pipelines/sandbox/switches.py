@@ -69,6 +69,9 @@ class Switches(BaseModel):
     archived_in_lists: Literal["included", "hidden"] = Field(
         default="included", description="archived records in a list without an isArchived filter (unknown in Billy)"
     )
+    missing_status: Literal[404, 400, 422] = Field(
+        default=404, description="status of GET and PUT of an id that there is not (unverified)"
+    )
     page_size_above_1000: Literal["clamp", "error"] = Field(default="clamp", description="unknown in Billy")
     system_names: Literal["by-language", "renamed"] = Field(
         default="by-language",
@@ -81,6 +84,19 @@ class Switches(BaseModel):
     )
     organization_id: Literal["accepted", "refused"] = Field(
         default="accepted", description="organizationId in a body; refused says `must not be set` (unverified)"
+    )
+    write_answers: Literal["complete", "sent", "sparse"] = Field(
+        default="complete",
+        description="records in the answer to a write (unverified): whole; id and the keys that were sent; or ids, "
+        "names, state and isPrimary alone",
+    )
+    stored_names: Literal["as-sent", "cut", "without-emoji", "ascii", "squeezed"] = Field(
+        default="as-sent",
+        description="how names are kept (unknown in Billy): cut after 40 characters, without those above 16 bits, "
+        "in ASCII (ø as oe), or with each run of blanks as one",
+    )
+    price_decimals: int | None = Field(
+        default=None, ge=0, description="decimals with which unit prices are kept (unknown in Billy), or null for all"
     )
     bulk_save: Literal["atomic", "partial", "partial-200", "unavailable", "unavailable-401", "unavailable-404"] = Field(
         default="atomic",
@@ -95,6 +111,9 @@ class Switches(BaseModel):
     )
     product_in_use: Literal["refused", "allowed"] = Field(
         default="refused", description="DELETE of a product on invoice lines (unknown in Billy)"
+    )
+    kept_status: Literal[422, 400, 403, 404, 409] = Field(
+        default=422, description="status of a DELETE that is refused (unknown in Billy)"
     )
 
     # invoices

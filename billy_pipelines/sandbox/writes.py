@@ -56,10 +56,10 @@ def save_one(work: Work, resource: Resource, record_id: str | None, item: Values
     """POST (`record_id` None) or PUT.
 
     Raises:
-        RefusedError: 404 for an unknown id (our choice), 422 for anything wrong with the body.
+        RefusedError: 404 or as switched for an unknown id (our choice), 422 for anything wrong with the body.
     """
     if record_id is not None and record_id not in work.books.records(resource.plural):
-        raise RefusedError(404, f"`{resource.singular}` `{record_id}` does not exist")
+        raise RefusedError(work.switches.missing_status, f"`{resource.singular}` `{record_id}` does not exist")
     draft = _draft(work, resource, record_id, item, 1, {})
     if isinstance(draft, Draft):
         return draft.commit(work)
@@ -103,14 +103,14 @@ def delete_many(work: Work, resource: Resource, ids: Sequence[str], *, partly: b
     """DELETE of one or several; unknown ids are skipped (for one documented, for several our choice).
 
     Raises:
-        RefusedError: 422 when one cannot be deleted (status and text are our choice); with `partly` it is left out of
+        RefusedError: when one cannot be deleted (422 and the text are our choice); with `partly` it is left out of
             `deletedRecords` instead.
     """
     going = set(ids)
     kept = {record_id: reason for record_id in ids if (reason := _reason_to_keep(work, resource, record_id, going))}
     if kept and not partly:
         text = "; ".join(f"{record_id}: {reason}" for record_id, reason in kept.items())
-        raise RefusedError(422, f"{resource.singular} cannot be deleted: {text}")
+        raise RefusedError(work.switches.kept_status, f"{resource.singular} cannot be deleted: {text}")
     changed = Changed()
     for record_id in ids:
         if record_id not in kept:

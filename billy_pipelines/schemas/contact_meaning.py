@@ -47,6 +47,7 @@ TERMS = "paymentTerms"
 TERMS_KEYS = ("paymentTermsMode", "paymentTermsDays")
 WRITABLE = (*WIRE_KEYS.values(), *TERMS_KEYS, "contactPersons")
 BY_HAND = (("phone",), ("street",), ("zipcodeText", "cityText"), ("registrationNo",), ("ean",))
+KNOWN_BY = ("contactNo", "ean", "vatNo", "email", "phone")
 
 PRIMARY_PERSON = {"email": "email", "contactPerson": "name"}
 """Field of a row -> key of the contact's primary person."""

@@ -13,6 +13,7 @@ from billy_pipelines.billy.errors import UnexpectedAnswer
 from billy_pipelines.billy.models import Contact, ContactPerson
 from billy_pipelines.schemas.contact_meaning import FURTHER_EMAILS, PERSONS, PRIMARY_PERSON, primaries_of, wire
 from billy_pipelines.schemas.resource import Change
+from billy_pipelines.schemas.telling import children_after
 
 INCLUDE_PERSONS = "contact.contactPersons:embed"
 
@@ -80,12 +81,12 @@ async def write_contact_update(client: BillyClient, record: Contact, changes: li
         record = _merged(record.with_persons([]) if PERSONS in keys else record, answer, wire(new))
         permitted = False
     if primary := {key: new[name] for name, key in PRIMARY_PERSON.items() if name in new}:
-        record = _merged(record, await _write_primary(client, record, primary, permitted), {})
+        record = await _write_primary(client, record, primary, permitted)
         permitted = False
     for email in filter(None, str(new.get(FURTHER_EMAILS) or "").split(";")):
         person = {"contactId": record.id, "name": record.name, "email": email, "isPrimary": False}
         answer = await client.create("contactPersons", "contactPerson", person, permitted=permitted)
-        record = _merged(record, answer, {})
+        record = _merged(record, answer, person=person)
         permitted = False
     return record
 
@@ -98,25 +99,29 @@ def _keys_of(new: dict[str, Any]) -> dict[str, Any]:
     return keys
 
 
-async def _write_primary(client: BillyClient, record: Contact, keys: dict[str, Any], permitted: bool) -> dict[str, Any]:
+async def _write_primary(client: BillyClient, record: Contact, keys: dict[str, Any], permitted: bool) -> Contact:
     primaries = primaries_of(record)
     if primaries:
         after = {"name": primaries[0].name, "email": primaries[0].email} | keys
         if not after["name"] and not after["email"]:
             keys = {**keys, "name": record.name}  # a person needs one of the two (observed)
-        return await client.update("contactPersons", "contactPerson", primaries[0].id, keys, permitted=permitted)
+        person_id = primaries[0].id
+        answer = await client.update("contactPersons", "contactPerson", person_id, keys, permitted=permitted)
+        return _merged(record, answer, person={"id": person_id, **keys})
     person = {"contactId": record.id, "name": record.name, "isPrimary": True} | keys
-    return await client.create("contactPersons", "contactPerson", person, permitted=permitted)
+    answer = await client.create("contactPersons", "contactPerson", person, permitted=permitted)
+    return _merged(record, answer, person=person)
 
 
-def _merged(record: Contact, answer: dict[str, Any], sent: dict[str, Any]) -> Contact:
-    """The record after a write: what we sent, then what Billy says of it; that answers are complete is unverified."""
-    contact = dict(sent)
+def _merged(
+    record: Contact, answer: dict[str, Any], sent: dict[str, Any] | None = None, person: dict[str, Any] | None = None
+) -> Contact:
+    """The record after a write: what we sent of it or of a person, then what Billy says; that answers are complete is
+    unverified."""
+    contact = dict(sent or {})
     for raw in answer.get("contacts") or []:
         if isinstance(raw, dict) and raw.get("id") == record.id:
             contact |= {key: value for key, value in raw.items() if key != "contactPersons"}
-    persons = {person.id: person.image() for person in record.contactPersons or []}
-    for raw in answer.get("contactPersons") or []:
-        if isinstance(raw, dict) and raw.get("id") and raw.get("contactId") in (record.id, None):
-            persons[raw["id"]] = persons.get(raw["id"], {}) | raw
-    return Contact.model_validate({**record.image(), **contact, "contactPersons": list(persons.values())})
+    known = {each.id: each.image() for each in record.contactPersons or []}
+    persons = children_after(known, answer.get("contactPersons"), "contactId", record.id, person)
+    return Contact.model_validate({**record.image(), **contact, "contactPersons": persons})

@@ -161,6 +161,7 @@ CONTACTS = Resource[Contact](
     in_use=contact_in_use,
     writable=meaning.WRITABLE,
     by_hand=meaning.BY_HAND,
+    known_by=meaning.KNOWN_BY,
     export=CONTACTS_EXPORT,
     undo=CONTACTS_UNDO,
 )

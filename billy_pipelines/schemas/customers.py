@@ -46,6 +46,7 @@ CUSTOMERS = Resource[Contact](
     created_record=requests.created_contact,
     writable=meaning.WRITABLE,
     by_hand=meaning.BY_HAND,
+    known_by=meaning.KNOWN_BY,
     write_update=requests.write_contact_update,
     load_references=contact_usage_references,
     in_use=contact_in_use,

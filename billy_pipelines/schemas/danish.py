@@ -289,5 +289,6 @@ DANISH: dict[str, str] = {
     "approval_of_line": "linje {line} ikke blev godkendt ({code})",
     "failed_line": "linje {line} fejlede ({code}), og continue_on_error er slået fra",
     "job_stopped": "jobbet blev stoppet",
+    "similar_since": "en lignende post er kommet til siden",
     "job_failed": "jobbet ikke kunne fortsætte",
 }

@@ -7,15 +7,17 @@ missing one is no difference. Entry date and lines are not accepted after creati
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
+from operator import eq
 from typing import Any
 
 from billy_pipelines.billy.invoice_models import Invoice, InvoiceLine
 from billy_pipelines.schemas.cleaning import comparable
 from billy_pipelines.schemas.codes import Problem, sentence
 from billy_pipelines.schemas.payment_terms import parse_terms
+from billy_pipelines.schemas.product_prices import is_rounded
 from billy_pipelines.schemas.resource import Change, KeyKind, MatchKey, Row
 
 INVOICE = "invoice"
@@ -180,16 +182,24 @@ def lines_of(record: Invoice) -> list[InvoiceLine]:
     return record.with_lines(record.lines or []).lines or []
 
 
-def _same_lines(wanted: Iterable[Mapping[str, Any]], record: Invoice) -> bool:
+def has_rounded_prices(row: Row, record: Invoice, change: Change) -> bool:
+    """Whether a difference is only that Billy keeps unit prices with fewer decimals than were sent."""
+    return change.field == LINES and _same_lines(row[LINES], record, is_rounded)
+
+
+def _same_lines(
+    wanted: Iterable[Mapping[str, Any]], record: Invoice, is_same: Callable[[Decimal, Decimal], bool] = eq
+) -> bool:
+    """`is_same`: what makes other prices of lines, sent and present, the same as equal ones."""
     wanted, present = list(wanted), lines_of(record)
     return (
         record.lines is not None
         and len(wanted) == len(present)
-        and all(_same_line(line, other) for line, other in zip(wanted, present, strict=True))
+        and all(_same_line(line, other, is_same) for line, other in zip(wanted, present, strict=True))
     )
 
 
-def _same_line(line: Mapping[str, Any], record: InvoiceLine) -> bool:
+def _same_line(line: Mapping[str, Any], record: InvoiceLine, is_same: Callable[[Decimal, Decimal], bool]) -> bool:
     """What the line says, and no more: a blank text may have been filled in with the product's."""
     if "productId" in line and line["productId"] != record.productId:
         return False
@@ -198,8 +208,10 @@ def _same_line(line: Mapping[str, Any], record: InvoiceLine) -> bool:
     quantity = Decimal(1) if record.quantity is None else number(record.quantity)
     if "quantity" in line and number(line["quantity"]) != quantity:
         return False
-    if "unitPrice" in line and number(line["unitPrice"]) != number(record.unitPrice):
-        return False
+    if "unitPrice" in line:
+        sent, present = number(line["unitPrice"]), number(record.unitPrice)
+        if sent != present and not (sent is not None and present is not None and is_same(sent, present)):
+            return False
     discounts = [number(line[field]) for field in ("discountPercent", "discountAmount") if field in line]
     return not discounts or discount_of(line) == _discount_of_record(record)
 

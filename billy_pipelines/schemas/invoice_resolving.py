@@ -260,6 +260,7 @@ class _Resolving:
         apart = CHANGEABLE if record.lines is not None else CHANGEABLE | {LINES}
         if any(change.field not in apart for change in differences(row, record)):
             return False
-        made, total = totals_of(record), sum(line_amounts(row), Decimal(0))
+        made = totals_of(record)
         present = made.gross if row.get("taxMode") == "incl" else made.net
-        return present is None or abs(present - total) <= CENT
+        totals = (sum(line_amounts(row, as_written=each), Decimal(0)) for each in (False, True))
+        return present is None or any(abs(present - total) <= CENT for total in totals)

@@ -34,13 +34,21 @@ def round2(amount: Decimal) -> Decimal:
 
 
 def line_amount(
-    quantity: Decimal, unit_price: Decimal, percent: Decimal = Decimal(0), cash: Decimal = Decimal(0)
+    quantity: Decimal,
+    unit_price: Decimal,
+    percent: Decimal = Decimal(0),
+    cash: Decimal = Decimal(0),
+    *,
+    as_written: bool = False,
 ) -> Decimal:
     """A line's amount less its discount: `percent` 25 means 25 %, `cash` is for the whole line.
 
-    With VAT in it if there is VAT in the price.
+    With VAT in it if there is VAT in the price. `as_written`: by the text of the rule in Billy's library, which rounds
+    what is left, and not by its code, which rounds the discount (observed: they can differ by 0.01).
     """
     base = round2(quantity * unit_price)
+    if as_written and percent:
+        return round2(base * (1 - percent / 100))
     return base - (round2(base * percent / 100) if percent else round2(cash))
 
 

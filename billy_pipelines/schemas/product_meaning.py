@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from billy_pipelines.billy.models import Product, ProductPrice
@@ -20,8 +21,10 @@ from billy_pipelines.schemas.product_prices import (
     SHARES,
     Price,
     amount_of,
+    currency_of,
     includes_vat,
     is_long,
+    is_rounded,
     number,
     plain,
     present_prices,
@@ -174,6 +177,15 @@ def differences(row: Row, record: Product) -> list[Change]:
         elif not price.is_in_billy(amount):
             changes.append(Change(price_field(currency), None if amount is None else plain(amount), plain(price.net)))
     return changes
+
+
+def is_rounded_price(_row: Row, _record: Product, change: Change) -> bool:
+    """Whether a difference is only that Billy keeps a price with fewer decimals than were sent."""
+    prices = change.new, change.old
+    if currency_of(change.field) is None or None in prices:
+        return False
+    sent, present = map(Decimal, prices)
+    return is_rounded(sent, present)
 
 
 def _present(record: Product, name: str) -> Any:

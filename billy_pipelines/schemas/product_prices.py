@@ -15,7 +15,8 @@ PRICE = "unitPrice"
 BASE_CURRENCY = "DKK"
 PRECISION = Decimal("0.000001")
 """Billy's own is unknown. Less 25 % VAT, an amount in øre has three decimals; on 10,000 pieces the fourth counts."""
-KEPT = [Decimal(1).scaleb(-places) for places in range(2, 6)]
+FEWEST_KEPT = 2
+KEPT = [Decimal(1).scaleb(-places) for places in range(FEWEST_KEPT, 6)]
 """Ways Billy may round a price, to fewer decimals than that."""
 MOST_DIGITS = 15
 """So many a JSON number keeps on its way through others' floating point."""
@@ -39,6 +40,12 @@ class Price:
             return False
         kept = [self.net.quantize(places, ROUND_HALF_UP) for places in KEPT] if self.share else []
         return present in (self.net, *kept)
+
+
+def is_rounded(sent: Decimal, present: Decimal) -> bool:
+    """Whether an amount in Billy is the one that was sent but for decimals that Billy does not keep; two it keeps."""
+    places = max(FEWEST_KEPT, -_exponent(present))
+    return -_exponent(sent) > places and abs(sent - present) < Decimal(1).scaleb(-places)
 
 
 def _exponent(number: Decimal) -> int:

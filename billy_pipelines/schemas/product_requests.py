@@ -24,6 +24,7 @@ from billy_pipelines.schemas.references import (
     read_accounts,
 )
 from billy_pipelines.schemas.resource import Change, PlanTerms
+from billy_pipelines.schemas.telling import children_after
 from billy_pipelines.schemas.vat_rulesets import VatRulesets, read_vat_rulesets
 
 INCLUDE_PRICES = "product.prices:embed"
@@ -84,25 +85,27 @@ async def write_product_update(client: BillyClient, record: Product, changes: li
         amount = {"unitPrice": number(change.new)}
         if price is not None:
             answer = await client.update(PRICES, "productPrice", price.id, amount, permitted=permitted)
+            record = _merged(record, answer, price={"id": price.id, **amount})
         else:
             body = {"productId": record.id, "currencyId": currency, **amount}
             answer = await client.create(PRICES, "productPrice", body, permitted=permitted)
-        record = _merged(record, answer, {})
+            record = _merged(record, answer, price=body)
         permitted = False
     return record
 
 
-def _merged(record: Product, answer: dict[str, Any], sent: dict[str, Any]) -> Product:
-    """The record after a write: what we sent, then what Billy says of it; that answers are complete is unverified."""
-    product = record.image() | sent
+def _merged(
+    record: Product, answer: dict[str, Any], sent: dict[str, Any] | None = None, price: dict[str, Any] | None = None
+) -> Product:
+    """The record after a write: what we sent of it or of a price, then what Billy says; that answers are complete is
+    unverified."""
+    product = record.image() | (sent or {})
     for raw in answer.get("products") or []:
         if isinstance(raw, dict) and raw.get("id") == record.id:
             product |= {key: value for key, value in raw.items() if key != "prices"}
-    prices = {price.id: price.image() for price in record.prices or []}
-    for raw in answer.get(PRICES) or []:
-        if isinstance(raw, dict) and raw.get("id") and raw.get("productId") in (record.id, None):
-            prices[raw["id"]] = prices.get(raw["id"], {}) | raw
-    return _product(product, None if record.prices is None and not prices else prices.values())
+    known = {each.id: each.image() for each in record.prices or []}
+    prices = children_after(known, answer.get(PRICES), "productId", record.id, price)
+    return _product(product, None if record.prices is None and not prices else prices)
 
 
 async def product_references(

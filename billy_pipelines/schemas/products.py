@@ -311,6 +311,8 @@ PRODUCTS = Resource[Product](
     in_use=meaning.in_use,
     writable=meaning.WRITABLE,
     by_hand=(("description",), ("suppliersProductNo",)),
+    known_by=("productNo", "suppliersProductNo"),
+    is_rounded=meaning.is_rounded_price,
     export=PRODUCTS_EXPORT,
     undo=PRODUCTS_UNDO,
 )

@@ -200,6 +200,11 @@ class Resource(Generic[R]):
     by_hand: tuple[tuple[str, ...], ...] = ()
     """Those of them that Billy never fills by itself: what stands there and we have not sent, a person has written. Of
     keys in one group, one may follow from another (a town from its postcode): something was sent when one was."""
+    known_by: tuple[str, ...] = ()
+    """Fields that tell whose a new record is, where it holds what was sent but for texts that Billy has kept otherwise:
+    numbers, addresses, nothing that many share."""
+    is_rounded: Callable[[Row, R, Change], bool] = lambda _row, _record, _change: False
+    """Whether a difference is only that Billy keeps fewer decimals than were sent (how many is unknown)."""
     delete_obstacle: Callable[[R, Any, str], Problem | None] = lambda _record, _references, _language: None
     """Why a record must not be deleted at all, in a language (an approved invoice)."""
     export: Export[R] | None = None

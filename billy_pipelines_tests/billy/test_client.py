@@ -169,6 +169,16 @@ def test_a_missing_record_is_named(sandbox: SandboxServer) -> None:
     assert "`c1` does not exist" in str(error)
 
 
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_record_is_missing_whatever_clear_no_says_so(sandbox: SandboxServer, status: int) -> None:
+    """Asked once more without the query: a no may be to what was to be included."""
+    sandbox.sandbox.switch(missing_status=status)
+    query = {"include": "contact.contactPersons:embed"}
+    error = refused(sandbox, lambda client: client.get("contacts", "c1", singular="contact", query=query))
+    assert isinstance(error, NotFound)
+    assert [bool(request.query) for request in sandbox.sandbox.requests] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("errors", "fields"),
     [

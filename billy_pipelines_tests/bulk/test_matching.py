@@ -236,6 +236,19 @@ def test_every_record_of_a_name_is_known_whatever_is_matched_on() -> None:
     assert {record.id for record in register.same_name({"name": "Prøve ApS"})} == {"by name", "old"}
 
 
+def test_records_that_may_be_a_rows_are_known_by_name_spelling_and_number_whatever_is_matched_on() -> None:
+    row = {"name": "Café 🌟 Ørn", "contactNo": "7", "vatNo": CVR, "phone": "12345678"}
+    same_name = contact("same", name="café 🌟 ørn", phone="87654321")
+    respelled, another = contact("spelled", name="Cafe Oern"), contact("another", name="Cafe Oern", contactNo="8")
+    numbered = contact("numbered", name="Noget andet", contactNo="7", phone="87654321")
+    same_cvr, other_phone = contact("cvr", name="X", vatNo=CVR), contact("phone", name="X", vatNo=CVR, phone="87654321")
+    others = [another, other_phone, contact("bare", name="Café Ø"), contact("same phone", name="X", phone="12345678")]
+    register = Register(CUSTOMERS, [same_name, respelled, numbered, same_cvr, *others], ["name"])
+    assert {record.id for record in register.alike(row)} == {"same", "spelled", "numbered", "cvr"}
+    register.add(contact("later", name="Caf Rn"))
+    assert "later" in {record.id for record in register.alike(row)}
+
+
 FEW_VALUES = {
     "name": ["Æ", "Ø"],
     "contactNo": ["1", "2"],

@@ -69,7 +69,7 @@ def make_history(seed: int) -> History:
     return History(
         seed,
         {plural: tuple(records) for plural, records in books.records.items()},
-        {"latency": random.choice(LATENCIES), **make_switches(random), **make_limit(random)},
+        {"latency": random.choice(LATENCIES), **make_switches(random, seed), **make_limit(random)},
         tuple(faults),
         tuple(_undisturbed(file, files, touched) for file in files),
         tuple(turns),

@@ -27,8 +27,11 @@ SWITCHES: dict[str, tuple[Any, ...]] = {
     "customer_flag": ("ignored", "required"),
     "external_id": ("kept", "ignored"),
     "invoice_number": ("at-approval", "at-create"),
+    "write_answers": ("complete", "sent", "sparse"),
 }
 """The ways billy-api.md section 10 leaves open; the first of each is the sandbox's default."""
+CAME_LATER = frozenset({"write_answers"})
+"""Drawn by themselves, so that everything else of a seed's history stays what it was."""
 CERTAIN_FAULTS = ("5xx-before", "5xx-after", "reset-before", "reset-after", "reset-mid")
 FORMS = ("empty", "cut", "html")
 STATUSES = (500, 502, 503, 504)
@@ -37,10 +40,12 @@ HELD = 2.5
 """Seconds a request is held by `timeout-after`: longer than the engine waits for an answer in a campaign."""
 
 
-def make_switches(random: Random) -> dict[str, Any]:
-    return {
-        name: random.choice(values[1:]) if random.random() < 0.3 else values[0] for name, values in SWITCHES.items()
-    }
+def make_switches(random: Random, seed: int) -> dict[str, Any]:
+    switches = {}
+    for name, values in SWITCHES.items():
+        draw = Random(f"{name}-{seed}") if name in CAME_LATER else random
+        switches[name] = draw.choice(values[1:]) if draw.random() < 0.3 else values[0]
+    return switches
 
 
 def make_limit(random: Random) -> dict[str, Any]:

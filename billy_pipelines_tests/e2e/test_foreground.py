@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,10 @@ from sqlalchemy import Engine
 
 from billy_pipelines import runs
 from billy_pipelines.database.connection import Database
-from billy_pipelines.database.jobs import get_job, list_jobs
+from billy_pipelines.database.jobs import get_job, list_jobs, update_job
 from billy_pipelines.sandbox import SandboxServer
 from billy_pipelines.settings import Settings
-from billy_pipelines_tests.bulk.jobs import check_accounts, customers_csv, names_created, numbered
+from billy_pipelines_tests.bulk.jobs import check_accounts, customers_csv, names_created, numbered, take_in
 from billy_pipelines_tests.e2e.commands import billy, finish, start
 from billy_pipelines_tests.support import wait_until
 
@@ -104,6 +105,19 @@ def test_a_signal_cancels_for_good(
     code, document, _ = billy(settings, "import", file, "--resource", "customers")
     assert (code, document["counts"]["created"]) == (0, 150)
     assert document["job_id"] == row.job_id
+    check_accounts(settings, engine, sandbox, list_jobs(engine)[0])
+
+
+def test_whoever_waits_for_a_process_that_died_before_its_run_takes_the_job_on(
+    settings: Settings, engine: Engine, sandbox: SandboxServer, file: Path
+) -> None:
+    """Killed right after "New job …": until a minute is over, nobody can know that no run will begin."""
+    job = take_in(settings, engine, file).job
+    with engine.begin() as connection:
+        update_job(connection, job.job_id, created_at=datetime.now(UTC) - timedelta(seconds=45))
+    code, document, said = billy(settings, "import", file, "--resource", "customers")
+    assert "being run right now" in " ".join(said.split())
+    assert (code, document["job_id"], document["counts"]["created"]) == (0, job.job_id, 150)
     check_accounts(settings, engine, sandbox, list_jobs(engine)[0])
 
 

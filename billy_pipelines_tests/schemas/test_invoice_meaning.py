@@ -396,7 +396,15 @@ def test_the_check_values_of_billys_own_library(lines: list[dict[str, Any]], net
     row = resolved(*lines)
     assert expected(row, record(row), {}).net == Decimal(net)
     assert created_problem(row, made(row, amount=float(net)), BOOKS) is None
-    assert created_problem(row, made(row, amount=float(net) + 0.02), BOOKS) is not None
+    assert created_problem(row, made(row, amount=float(net) - 0.02), BOOKS) is not None
+
+
+def test_a_server_that_rounds_discounts_as_the_rule_is_written_makes_no_mistake() -> None:
+    """A cent on each of five lines: 0.49 by the code of Billy's library, 0.50 by its text."""
+    row = resolved(*[line(quantity="1", unitPrice="0.5", discountPercent="1")] * 5)
+    assert created_problem(row, made(row, amount=2.45), BOOKS) is None
+    assert created_problem(row, made(row, amount=2.50), BOOKS) is None
+    assert created_problem(row, made(row, amount=2.47), BOOKS) is not None
 
 
 @pytest.mark.parametrize(
