@@ -230,20 +230,23 @@ def _end_parts(job: JobContext, state: State | None, *, keep_open: bool) -> None
         update_job(job.engine, job.job_id, source={**source, "on_the_way": made})
 
 
-def _leave_partly_written(job: JobContext) -> None:
-    """A row of which a part is in the books is not unprocessed; when the job goes on, it is looked up and finished."""
-    text = sentence("not_settled", job.options.language, message="a part of the change is in Billy")
-    job.journal.write(
-        [
-            Outcome(index, OUTCOME_UNKNOWN, error_code="outcome_unknown", error=text)
-            for index in job.journal.partly_written((VALID, PLANNED))  # valid: to be tried again, and stopped before
-        ]
-    )
+def _leave_partly_written(job: JobContext, state: State | None) -> None:
+    """A row of which a part is in the books is not unprocessed; when the job goes on, it is looked up and finished. In
+    a job that ends by itself, because another row has failed, it has its verdict."""
+    language = job.options.language
+    if state is None:
+        status, code = str(Verdict.FAILED), "partly_changed"
+        text = sentence("partly_changed", language, message=sentence("another_failed", language))
+    else:
+        status = code = OUTCOME_UNKNOWN
+        text = sentence("not_settled", language, message="a part of the change is in Billy")
+    halves = job.journal.partly_written((VALID, PLANNED))  # valid: to be tried again, and stopped before
+    job.journal.write([Outcome(index, status, error_code=code, error=text) for index in halves])
 
 
 def _end(job: JobContext, state: State | None, *, keep_open: bool = False) -> JobRow:
     _end_parts(job, state, keep_open=keep_open)
-    _leave_partly_written(job)
+    _leave_partly_written(job, state)
     if not keep_open and state is not State.PLANNED:
         job.journal.move((VALID, PLANNED), Verdict.UNPROCESSED)
         leave_drafts(job, state)

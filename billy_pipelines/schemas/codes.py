@@ -338,6 +338,7 @@ REASONS: dict[str, str] = {
     "more_names": "{number:,} more",
     "approval_of_line": "line {line} was not approved ({code})",
     "failed_line": "line {line} failed ({code}) and continue_on_error is off",
+    "another_failed": "another row failed before its turn, and continue_on_error is off",
     "job_stopped": "the job was stopped",
     "similar_since": "a similar record has appeared since",
     "job_failed": "the job could not go on",

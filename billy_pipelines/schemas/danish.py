@@ -288,6 +288,7 @@ DANISH: dict[str, str] = {
     "more_names": "{number:,} flere",
     "approval_of_line": "linje {line} ikke blev godkendt ({code})",
     "failed_line": "linje {line} fejlede ({code}), og continue_on_error er slået fra",
+    "another_failed": "en anden række fejlede, før den kom til, og continue_on_error er slået fra",
     "job_stopped": "jobbet blev stoppet",
     "similar_since": "en lignende post er kommet til siden",
     "job_failed": "jobbet ikke kunne fortsætte",

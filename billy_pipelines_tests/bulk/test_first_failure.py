@@ -11,6 +11,7 @@ from billy_pipelines.bulk.context import load_job
 from billy_pipelines.database.jobs import JobRow
 from billy_pipelines.sandbox import Fault
 from billy_pipelines_tests.bulk.jobs import check_accounts, customers_csv, numbered, run_job, run_job_async, take_in
+from billy_pipelines_tests.bulk.taking_back import books as books_of
 from billy_pipelines_tests.bulk.test_on_the_way import Books, books, new, row
 from billy_pipelines_tests.bulk.test_undo_kept import Office, office
 
@@ -62,6 +63,26 @@ def test_what_the_look_up_does_not_find_is_unprocessed_and_not_sent_again(office
     assert [each.status for each in posts].count(503) == 1
     assert len(posts) == job.counts["created"] + 2
     check_accounts(office.settings, office.engine, office.server, job)
+
+
+def test_a_half_beside_the_first_failure_has_its_verdict_and_a_retry_finishes_it(office: Office) -> None:
+    """Seed 345: it was left without one in a job that had ended."""
+    anna = {"name": "Anna", "email": "anna@a.example", "isPrimary": True}
+    there = [{"name": f"K{n} ApS", "contactNo": str(n), "isCustomer": True, "contactPersons": [anna]} for n in range(2)]
+    office.there("contacts", *there)
+    before = books_of(office.server, "contacts")
+    unclear = Fault(kind="5xx-before", resource="contactPersons", methods=("PUT",), limit=5)
+    refused = Fault(kind="422", resource="contacts", record="K1 ApS")
+    office.sandbox.switch(latency="0.1", faults=[unclear, refused])
+    rows = [{"contactNo": "0", "city": "Ribe", "email": "ny@a.example"}, {"contactNo": "1", "city": "Ribe"}]
+    job = office.run("customers", "update", rows, continue_on_error=False)
+    assert job.status == "completed_with_errors"
+    assert ends(office, job) == [("failed", "partly_changed"), ("failed", "billy_refused")]
+    office.sandbox.switch(faults=[])
+    job = run_job(office.settings, office.engine, job.job_id)
+    assert ends(office, job) == [("updated", None)] * 2
+    assert office.take_back(job).verdicts == ["reversed"] * 2
+    assert books_of(office.server, "contacts") == before
 
 
 # -- failed in the plan ------------------------------------------------------------------------------------------------

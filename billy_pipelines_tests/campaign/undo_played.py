@@ -108,7 +108,8 @@ class _Undoing:
             player.full_speed()
             player.note_silence()
             player.sweep()
-            asks = newest is None or newest.status == State.COMPLETED or settled
+            # Gone on with, one that was only planned would be planned again.
+            asks = newest is None or newest.status in (State.COMPLETED, State.PLANNED) or settled
             task = self._ask() if newest is None or asks else self._go_on(newest)
             members = player.run([(self._undo.file, task)], [])
             self._hear(members)
