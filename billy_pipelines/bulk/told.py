@@ -14,6 +14,7 @@ from billy_pipelines.billy.errors import BillyError, OutcomeUnknown
 from billy_pipelines.bulk.settling import is_as_sent
 from billy_pipelines.schemas.resource import Resource
 from billy_pipelines.schemas.telling import as_sent_image, has_children_sent, read_back, tells, tells_all, untold
+from billy_pipelines.schemas.undoing import own_keys
 
 
 class Heard:
@@ -51,6 +52,7 @@ class Readback:
     def __init__(self, resource: Resource[Any], client: BillyClient) -> None:
         self._resource = resource
         self._client = client
+        self._keys = frozenset(own_keys(resource.undo, resource.writable))
         self._never_told: frozenset[str] = frozenset()
         """What this Billy leaves out when a record is read, too."""
 
@@ -59,14 +61,14 @@ class Readback:
         undo: what filled the rest is not known to be Billy itself."""
         resource, body = self._resource, self._resource.create_body(row)
         complete = resource.is_complete(row, answered)
-        if complete and tells_all(resource.undo, resource.writable, answered, body, self._never_told):
+        if complete and tells_all(resource.undo, self._keys, answered, body, self._never_told):
             return answered, answered.image()
         sent = as_sent_image(resource.undo, resource.as_record(row, answered.id), answered)
         try:
             record = await resource.read_one(self._client, answered.id)
         except BillyError:
             return answered, sent  # without this reading it is only not compared
-        self._never_told |= untold(resource.undo, resource.writable, record)
+        self._never_told |= untold(resource.undo, self._keys, record)
         is_ours = is_as_sent(resource, row, record) and has_children_sent(resource.undo, record, body)
         return record, record.image() if is_ours else sent
 

@@ -10,15 +10,14 @@ from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from billy_pipelines.billy.models import Record
-from billy_pipelines.schemas.undoing import ChildList, Image, Undoing, alike, own_keys
+from billy_pipelines.schemas.undoing import ChildList, Image, Undoing, alike
 
 R = TypeVar("R", bound=Record)
 
 
-def untold(undoing: Undoing, writable: Collection[str], record: Record) -> frozenset[str]:
-    """Keys that people write and of which this record, as it was answered, says nothing; those of its children as
-    `prices.unitPrice`."""
-    own = {key for key in own_keys(undoing, tuple(writable)) if key not in record.model_fields_set}
+def untold(undoing: Undoing, keys: frozenset[str], record: Record) -> frozenset[str]:
+    """Of the record's own `keys` that people write, those of which it says nothing as it was answered; those of its
+    children as `prices.unitPrice`."""
     of_children = {
         f"{each.field}.{key}"
         for each in undoing.children
@@ -26,21 +25,19 @@ def untold(undoing: Undoing, writable: Collection[str], record: Record) -> froze
         for key in each.keys
         if key not in child.model_fields_set
     }
-    return frozenset(own | of_children)
+    return keys - record.model_fields_set | of_children
 
 
-def tells_all(
-    undoing: Undoing, writable: Collection[str], record: Record, body: Image, never_told: Collection[str]
-) -> bool:
+def tells_all(undoing: Undoing, keys: frozenset[str], record: Record, body: Image, never_told: Collection[str]) -> bool:
     """Whether the record in the answer to a create is all there is to know of it.
 
     `never_told`: what this Billy leaves out of its records when they are read too (nulls, perhaps); then nothing is
     there, unless it was sent. Children are not missed where none were sent.
     """
-    missing = untold(undoing, writable, record)
-    return not (missing - frozenset(never_told) or missing & _sent(undoing, body)) and _holds_children(
-        undoing, record, body, exactly=False
-    )
+    missing = untold(undoing, keys, record)
+    if missing and (missing - frozenset(never_told) or missing & _sent(undoing, body)):
+        return False
+    return _holds_children(undoing, record, body, exactly=False)
 
 
 def _sent(undoing: Undoing, body: Image) -> frozenset[str]:
