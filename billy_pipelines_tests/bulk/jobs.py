@@ -22,7 +22,7 @@ from billy_pipelines.bulk.progress import Progress
 from billy_pipelines.bulk.reading import check_job_rows, read_job_upload
 from billy_pipelines.bulk.timing import Timing
 from billy_pipelines.bulk.verdicts import State, Verdict
-from billy_pipelines.database.jobs import JobRow
+from billy_pipelines.database.jobs import JobRow, update_job
 from billy_pipelines.database.locks import Lease
 from billy_pipelines.sandbox import SandboxServer
 from billy_pipelines.settings import Settings
@@ -122,6 +122,23 @@ async def run_job_async(
             return lifecycle.end_failed(load_job(settings, engine, job_id), error)
         except Stopped:
             return lifecycle.end_cancelled(load_job(settings, engine, job_id))
+
+
+def leave_in_doubt(
+    engine: Engine, job_id: str, lines: Iterable[int], *, status: State | None = None, billy_id: str | None = None
+) -> None:
+    """Put rows to where a kill -9 right after their marks leaves them, and their job, which was done, into a state;
+    `billy_id`: of the record that a change was for."""
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE billy.billy_bulk_job_items SET status = 'sending', billy_id = :id, after_image = NULL"
+                " WHERE job_id = :job AND line = ANY(:lines)"
+            ),
+            {"job": job_id, "lines": list(lines), "id": billy_id},
+        )
+        if status is not None:
+            update_job(connection, job_id, status=status)
 
 
 def names_created(sandbox: SandboxServer) -> Counter[str]:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from billy_pipelines.bulk.timing import Timing
+from billy_pipelines.bulk.verdicts import State
 from billy_pipelines.database.journal import Journal
 from billy_pipelines.sandbox import Fault, SandboxServer
 from billy_pipelines.sandbox.reference import countries
@@ -17,6 +18,7 @@ from billy_pipelines.settings import Settings
 from billy_pipelines_tests.bulk.jobs import (
     check_accounts,
     customers_csv,
+    leave_in_doubt,
     names_created,
     numbered,
     run_job,
@@ -296,14 +298,7 @@ def test_a_crash_between_mark_and_outcome_is_settled_by_one_listing(
     gone = {str(c["name"]): str(c["id"]) for c in sandbox.sandbox.contacts}
     for number in range(4):
         sandbox.sandbox.delete_contact(gone[f"Kunde {number:05d} ApS"])
-    with engine.begin() as connection:
-        connection.execute(
-            text(
-                "UPDATE billy.billy_bulk_job_items SET status = 'sending', billy_id = NULL, after_image = NULL"
-                " WHERE item_index < 10"
-            )
-        )
-        connection.execute(text("UPDATE billy.billy_bulk_jobs SET status = 'interrupted'"))
+    leave_in_doubt(engine, job_id, range(2, 12), status=State.INTERRUPTED)
     before = len(sandbox.sandbox.requests.select(method="GET"))
     row = run_job(settings, engine, job_id)
     assert row.counts["created"] == 20

@@ -15,9 +15,9 @@ from billy_pipelines.bulk.undo import begin_undo
 from billy_pipelines.bulk.undo_books import UndoBooks
 from billy_pipelines.bulk.undo_execution import UndoExecution
 from billy_pipelines.bulk.verdicts import State
-from billy_pipelines.database.jobs import JobRow, update_job
+from billy_pipelines.database.jobs import JobRow
 from billy_pipelines.sandbox import Fault
-from billy_pipelines_tests.bulk.jobs import QUICK
+from billy_pipelines_tests.bulk.jobs import QUICK, leave_in_doubt
 from billy_pipelines_tests.bulk.taking_back import Undone, ended, take_back, work_on, work_on_async
 from billy_pipelines_tests.bulk.test_undo_kept import Office, office
 from billy_pipelines_tests.support import wait_until
@@ -89,15 +89,7 @@ def test_what_another_undo_has_in_doubt_waits_for_that_one(office: Office) -> No
     first = stopped_in_the_middle(office, job, lines="2-5")
     second = office.take_back(job)
     doubted = second.rows[0]["line"]
-    with office.engine.begin() as connection:  # as if its process had died before the answer was written down
-        connection.execute(
-            text(
-                "UPDATE billy.billy_bulk_job_items SET status = 'sending', billy_id = NULL"
-                " WHERE job_id = :job AND line = :line"
-            ),
-            {"job": second.job.job_id, "line": int(doubted)},
-        )
-    update_job(office.engine, second.job.job_id, status=State.INTERRUPTED)
+    leave_in_doubt(office.engine, second.job.job_id, [int(doubted)], status=State.INTERRUPTED)
     office.sandbox.change("contacts", second.rows[0]["new_id"], name="Ny A/S", contactNo="1000")
     work_on(office.settings, office.engine, first)
     retried = ended(office.settings, office.engine, first)
@@ -149,11 +141,7 @@ def test_an_update_is_taken_back_on_the_record_that_was_made_again(office: Offic
 def test_while_its_new_id_is_in_doubt_a_record_is_not_called_gone(office: Office) -> None:
     imported = office.run("customers", "import", customers(1))
     again = office.take_back(deleted(office, customers(1)))
-    with office.engine.begin() as connection:
-        connection.execute(
-            text("UPDATE billy.billy_bulk_job_items SET status = 'sending', billy_id = NULL WHERE job_id = :job"),
-            {"job": again.job.job_id},
-        )
+    leave_in_doubt(office.engine, again.job.job_id, [2])
     undone = office.take_back(imported)
     assert (undone.verdicts, undone.codes) == (["kept"], ["undo_unsettled"])
     assert again.job.job_id in undone.rows[0]["message"]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
-
 from billy_pipelines.bulk.context import load_job
 from billy_pipelines.bulk.verdicts import VALID, State
 from billy_pipelines.database.items import Outcome
 from billy_pipelines.database.jobs import get_job, update_job
+from billy_pipelines_tests.bulk.jobs import leave_in_doubt
 from billy_pipelines_tests.bulk.test_undo_among_others import customers
 from billy_pipelines_tests.bulk.test_undo_kept import Office, office
 
@@ -19,14 +18,7 @@ def test_a_dry_run_says_of_a_dead_jobs_rows_what_the_undo_says(office: Office) -
     job = office.run("customers", "import", customers(3))
     journal = load_job(office.settings, office.engine, job.job_id).journal
     items = journal.items()
-    with office.engine.begin() as connection:  # as if the process had died before it wrote the answers down
-        connection.execute(
-            text(
-                "UPDATE billy.billy_bulk_job_items SET status = 'sending', billy_id = NULL, after_image = NULL"
-                " WHERE job_id = :job AND item_index < 2"
-            ),
-            {"job": job.job_id},
-        )
+    leave_in_doubt(office.engine, job.job_id, (2, 3))
     office.sandbox.delete("contacts", items[1].billy_id or "")  # this one never reached Billy
     update_job(office.engine, job.job_id, status=State.PROCESSING, completed_at=None)
     before, row_before, written = journal.items(), get_job(office.engine, job.job_id), len(office.sandbox.ledger)

@@ -28,7 +28,7 @@ from billy_pipelines.database.locks import Lease
 from billy_pipelines.database.pruning import forget_images, mark_pruned
 from billy_pipelines.sandbox import Fault, SandboxServer
 from billy_pipelines.settings import Settings
-from billy_pipelines_tests.bulk.jobs import customers_csv, numbered, run_job, take_in
+from billy_pipelines_tests.bulk.jobs import customers_csv, leave_in_doubt, numbered, run_job, take_in
 from billy_pipelines_tests.bulk.taking_back import books, ended, work_on, work_on_async
 from billy_pipelines_tests.bulk.test_undo_kept import Office, invoice
 from billy_pipelines_tests.e2e.commands import environment
@@ -283,14 +283,7 @@ def test_what_the_job_left_in_doubt_is_found_out_first(office: Office) -> None:
     job = imported(office, 4)
     journal = load_job(office.settings, office.engine, job.job_id).journal
     items = journal.items()
-    with office.engine.begin() as connection:  # as if the process had died before it wrote the answers down
-        connection.execute(
-            text(
-                "UPDATE billy.billy_bulk_job_items SET status = 'sending', billy_id = NULL, after_image = NULL"
-                " WHERE job_id = :job AND item_index < 2"
-            ),
-            {"job": job.job_id},
-        )
+    leave_in_doubt(office.engine, job.job_id, (2, 3))
     office.sandbox.delete("contacts", items[1].billy_id or "")  # this one never reached Billy
     update_job(office.engine, job.job_id, status=State.INTERRUPTED, counts={})
     undone = office.take_back(job)

@@ -3,49 +3,28 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from billy_pipelines.bulk.context import load_job
-from billy_pipelines.database.jobs import JobRow
+from billy_pipelines.bulk.verdicts import State
+from billy_pipelines.database.jobs import JobRow, update_job
 from billy_pipelines.sandbox import Fault, SandboxServer
 from billy_pipelines.settings import Settings
-from billy_pipelines_tests.bulk.jobs import customers_csv, run_job, take_in
+from billy_pipelines_tests.bulk.jobs import customers_csv, leave_in_doubt, run_job, take_in
 from billy_pipelines_tests.bulk.taking_back import books, ended, take_back, work_on
 
-Cut = Callable[..., None]
-
 
 @pytest.fixture
-def cut(engine: Engine) -> Cut:
-    """Put a job, and one of its rows, to where a kill -9 right after the row's mark leaves them."""
-
-    def cut(job_id: str, line: int, status: str, billy_id: str | None = None) -> None:
-        values = {"job": job_id, "line": line, "status": status, "id": billy_id}
-        with engine.begin() as connection:
-            connection.execute(
-                text(
-                    "UPDATE billy.billy_bulk_job_items SET status = 'sending', billy_id = :id, after_image = NULL"
-                    " WHERE job_id = :job AND line = :line"
-                ),
-                values,
-            )
-            connection.execute(text("UPDATE billy.billy_bulk_jobs SET status = :status WHERE job_id = :job"), values)
-
-    return cut
-
-
-@pytest.fixture
-def dead(settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path, cut: Cut) -> JobRow:
+def dead(settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path) -> JobRow:
     """A job of two customers, killed when the first was marked, and before its request had left."""
     file = customers_csv(tmp_path / "a.csv", [{"name": "Kunde 1 ApS"}, {"name": "Kunde 2 ApS"}])
     job = take_in(settings, engine, file).job
     run_job(settings, engine, job.job_id)
     sandbox.sandbox.delete_contact(_id(sandbox, "Kunde 1 ApS"))
-    cut(job.job_id, 2, "interrupted")
+    leave_in_doubt(engine, job.job_id, [2], status=State.INTERRUPTED)
     return job
 
 
@@ -60,14 +39,14 @@ def test_another_jobs_record_is_not_taken_for_one_of_the_dead_job(
 
 
 def test_what_another_job_has_made_equal_is_not_taken_for_made(
-    settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path, cut: Cut
+    settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path
 ) -> None:
     """A person's record, which another job's update gave the content of the row in doubt."""
     rows = [{"name": "Kunde 1 ApS", "city": "Ribe"}, {"name": "Kunde 2 ApS", "city": "Ribe"}]
     job_id = take_in(settings, engine, customers_csv(tmp_path / "a.csv", rows)).job.job_id
     run_job(settings, engine, job_id)
     sandbox.sandbox.delete_contact(_id(sandbox, "Kunde 1 ApS"))
-    cut(job_id, 2, "interrupted")
+    leave_in_doubt(engine, job_id, [2], status=State.INTERRUPTED)
     sandbox.sandbox.add("contacts", [{"name": "Kunde 1 ApS", "cityText": "Ry", "isCustomer": True}])
     file = customers_csv(tmp_path / "b.csv", rows[:1])
     update = take_in(settings, engine, file, on_existing="update").job.job_id
@@ -93,14 +72,14 @@ def test_a_record_in_which_a_person_has_written_more_is_kept(
 
 
 def test_what_a_person_wrote_before_a_change_was_settled_is_not_taken_back_with_it(
-    settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path, cut: Cut
+    settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path
 ) -> None:
     """The change is found done when the job goes on; by then the record holds more than the change wrote."""
     [record_id] = sandbox.sandbox.add("contacts", [{"name": "A", "contactNo": "1", "phone": "11", "isCustomer": True}])
     rows = [{"contactNo": "1", "phone": "22222222"}]
     job_id = take_in(settings, engine, customers_csv(tmp_path / "a.csv", rows), operation="update").job.job_id
     assert run_job(settings, engine, job_id).counts["updated"] == 1
-    cut(job_id, 2, "interrupted", billy_id=record_id)
+    leave_in_doubt(engine, job_id, [2], status=State.INTERRUPTED, billy_id=record_id)
     sandbox.sandbox.change_contact(record_id, street="Skrevet i hånden 1")
     sandbox.sandbox.add("contactPersons", [{"contactId": record_id, "name": "Ny", "email": "ny@a.example"}])
     assert run_job(settings, engine, job_id).counts["updated"] == 1
@@ -113,14 +92,14 @@ def test_what_a_person_wrote_before_a_change_was_settled_is_not_taken_back_with_
 
 @pytest.mark.parametrize("goes_on", [True, False], ids=["the job goes on", "the job is taken back"])
 def test_a_change_in_doubt_that_a_person_has_written_over_is_unknown_and_left_alone(
-    goes_on: bool, settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path, cut: Cut
+    goes_on: bool, settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path
 ) -> None:
     """Whether it ever was in the books cannot be told: neither `unprocessed` nor `updated` would be true."""
     [record_id] = sandbox.sandbox.add("contacts", [{"name": "A", "contactNo": "1", "phone": "11", "isCustomer": True}])
     rows = [{"contactNo": "1", "phone": "22222222"}]
     job_id = take_in(settings, engine, customers_csv(tmp_path / "a.csv", rows), operation="update").job.job_id
     run_job(settings, engine, job_id)
-    cut(job_id, 2, "interrupted", billy_id=record_id)
+    leave_in_doubt(engine, job_id, [2], status=State.INTERRUPTED, billy_id=record_id)
     sandbox.sandbox.change_contact(record_id, phone="33")
     if goes_on:
         assert run_job(settings, engine, job_id).counts["failed"] == 1
@@ -135,7 +114,7 @@ def test_a_change_in_doubt_that_a_person_has_written_over_is_unknown_and_left_al
 
 
 def test_the_half_of_a_row_of_a_dead_job_is_taken_back_and_told(
-    settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path, cut: Cut
+    settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path
 ) -> None:
     """Killed between the record's request and that of its person."""
     primary = [{"name": "P", "email": "gammel@p.example", "isPrimary": True}]
@@ -145,7 +124,7 @@ def test_the_half_of_a_row_of_a_dead_job_is_taken_back_and_told(
     rows = [{"contactNo": "1", "city": "Ribe", "email": "ny@p.example"}]
     job_id = take_in(settings, engine, customers_csv(tmp_path / "a.csv", rows), operation="update").job.job_id
     assert run_job(settings, engine, job_id).counts["updated"] == 1
-    cut(job_id, 2, "interrupted", billy_id=record_id)
+    leave_in_doubt(engine, job_id, [2], status=State.INTERRUPTED, billy_id=record_id)
     [person] = sandbox.sandbox.records("contactPersons")
     sandbox.sandbox.change("contactPersons", person["id"], email="gammel@p.example")
 
@@ -157,7 +136,7 @@ def test_the_half_of_a_row_of_a_dead_job_is_taken_back_and_told(
 
 
 def test_what_another_job_made_is_not_called_made_again(
-    settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path, cut: Cut
+    settings: Settings, engine: Engine, sandbox: SandboxServer, tmp_path: Path
 ) -> None:
     before = [{"name": f"Gammel {n} ApS", "contactNo": f"{n}", "isCustomer": True} for n in (1, 2)]
     sandbox.sandbox.add("contacts", [{**each, "createdTime": "2026-01-02T08:00:00"} for each in before])
@@ -166,8 +145,8 @@ def test_what_another_job_made_is_not_called_made_again(
     assert run_job(settings, engine, job_id).counts["deleted"] == 2
     undo_id = take_back(settings, engine, job_id).job.job_id
     sandbox.sandbox.delete_contact(_id(sandbox, "Gammel 1 ApS"))
-    cut(undo_id, 2, "interrupted")
-    cut(job_id, 0, "undoing")
+    leave_in_doubt(engine, undo_id, [2], status=State.INTERRUPTED)
+    update_job(engine, job_id, status=State.UNDOING)
     file = customers_csv(tmp_path / "b.csv", [{"name": "Gammel 1 ApS", "contactNo": "1"}])
     run_job(settings, engine, take_in(settings, engine, file).job.job_id)
 
