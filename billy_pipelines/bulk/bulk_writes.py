@@ -29,7 +29,7 @@ from billy_pipelines.bulk.sync import Readings, Result
 from billy_pipelines.bulk.timing import Timing
 from billy_pipelines.bulk.told import Heard
 from billy_pipelines.bulk.verdicts import CREATE, DELETE, Verdict
-from billy_pipelines.bulk.writes import Keep, Writes
+from billy_pipelines.bulk.writes import FORBIDDEN, Keep, Writes
 from billy_pipelines.database.items import Item, Outcome
 from billy_pipelines.schemas.resource import Change, Resource
 
@@ -148,11 +148,9 @@ class BulkWrites(Writes):
                 answer = await self._client.save_many(self._resource.endpoint, bodies)
         except TokenRefused as error:
             # Without bulk save some servers answer 401 to everybody: the token itself tells.
-            try:
-                await self._client.organization()
-            except BillyError:
-                return dict.fromkeys(_indexes(items), error)
-            return self._without_bulk(SAVE, items, error)
+            if await self._is_token_good():
+                return self._without_bulk(SAVE, items, error)
+            return dict.fromkeys(_indexes(items), error)
         except OutcomeUnknown as error:
             self._state.halve(items)
             return dict.fromkeys(_indexes(items), error)
@@ -229,9 +227,11 @@ class BulkWrites(Writes):
         try:
             with writing_before(began + self._fresh):
                 deleted = await self._client.delete_many(self._resource.endpoint, [i.billy_id or "" for i in going])
-        except (TokenRefused, OutcomeUnknown, NotSent, RateLimited) as error:
+        except (OutcomeUnknown, NotSent, RateLimited) as error:
             return results | dict.fromkeys(_indexes(going), error)
         except Refused as error:
+            if isinstance(error, TokenRefused) and (error.status != FORBIDDEN or not await self._is_token_good()):
+                return results | dict.fromkeys(_indexes(going), error)
             if error.status in (405, 501):
                 return results | self._without_bulk(DELETE, going, error)
             self._state.halve(going)

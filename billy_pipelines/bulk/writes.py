@@ -247,13 +247,20 @@ class Writes:
             BillyError
         """
         if isinstance(error, TokenRefused):
-            if error.status != FORBIDDEN:
+            if error.status != FORBIDDEN or not await self._is_token_good():
                 raise error
-            await self._client.organization()
             raise Refused(error.status, error.code, error.message, error.fields, error.body) from error
         if isinstance(error, NotFound):
             return not await self._is_gone(record_id)
         return error.status in USED_STATUSES
+
+    async def _is_token_good(self) -> bool:
+        """Whether the token is good for anything at all."""
+        try:
+            await self._client.organization()
+        except BillyError:
+            return False
+        return True
 
     async def _is_gone(self, record_id: str) -> bool:
         """Success without the id proves nothing: deleting a missing record says 200 too (documented)."""

@@ -24,22 +24,26 @@ def customers(office: Office) -> list[str]:
     return office.there("contacts", *records)
 
 
+@pytest.mark.parametrize("bulk_save", ["off", "on"])
 @pytest.mark.parametrize("status", [400, 404, 409, 422])
-def test_a_record_that_billy_keeps_is_archived_whatever_the_status_says(office: Office, status: int) -> None:
+def test_a_record_that_billy_keeps_is_archived_whatever_the_status_says(
+    office: Office, status: int, bulk_save: str
+) -> None:
     kept = customers(office)[1]
     office.sandbox.mark_in_use(kept)
     office.sandbox.switch(kept_status=status)
-    job = office.run("customers", "delete", ROWS, confirm_count=3)
+    job = office.run("customers", "delete", ROWS, confirm_count=3, bulk_save=bulk_save)
     assert (job.status, job.counts["deleted"], job.counts["archived"]) == ("completed", 2, 1)
     assert office.one("contacts")["isArchived"] is True
 
 
-def test_a_403_to_one_delete_stops_no_others_while_the_token_is_good(office: Office) -> None:
+@pytest.mark.parametrize("bulk_save", ["off", "on"])
+def test_a_403_to_one_delete_stops_no_others_while_the_token_is_good(office: Office, bulk_save: str) -> None:
     """A token that may not delete must not archive all instead: the row has failed."""
     kept = customers(office)[0]
     office.sandbox.mark_in_use(kept)
     office.sandbox.switch(kept_status=403)
-    job = office.run("customers", "delete", ROWS, confirm_count=3)
+    job = office.run("customers", "delete", ROWS, confirm_count=3, bulk_save=bulk_save)
     assert (job.status, job.counts["deleted"], job.counts["failed"]) == ("completed_with_errors", 2, 1)
     assert office.one("contacts")["isArchived"] is not True
 
